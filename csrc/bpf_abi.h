@@ -1,0 +1,251 @@
+/* The kernel's bpf(2) ABI: attr layouts, enums and flags, ours.
+ * Distributions' <linux/bpf.h> and libbpf are older than the kernels they meet, so nothing here is taken from them.
+ * @see include/uapi/linux/bpf.h; spec/abi_spec.lua compares every offset and constant. */
+#ifndef EBPF_ABI_H
+#define EBPF_ABI_H
+
+#include <stdint.h>
+
+enum abi_cmd {
+    ABI_MAP_CREATE = 0,
+    ABI_MAP_LOOKUP_ELEM = 1,
+    ABI_MAP_UPDATE_ELEM = 2,
+    ABI_MAP_DELETE_ELEM = 3,
+    ABI_MAP_GET_NEXT_KEY = 4,
+    ABI_PROG_LOAD = 5,
+    ABI_OBJ_PIN = 6,
+    ABI_OBJ_GET = 7,
+    ABI_PROG_ATTACH = 8,
+    ABI_PROG_DETACH = 9,
+    ABI_PROG_GET_NEXT_ID = 11,
+    ABI_MAP_GET_NEXT_ID = 12,
+    ABI_PROG_GET_FD_BY_ID = 13,
+    ABI_MAP_GET_FD_BY_ID = 14,
+    ABI_OBJ_GET_INFO_BY_FD = 15,
+    ABI_PROG_QUERY = 16,
+    ABI_LINK_CREATE = 28,
+    ABI_LINK_UPDATE = 29,
+    ABI_LINK_GET_FD_BY_ID = 30,
+    ABI_LINK_GET_NEXT_ID = 31,
+    ABI_LINK_DETACH = 34,
+};
+
+/* attach_flags, link_create.flags, link_update.flags */
+enum {
+    ABI_F_ALLOW_OVERRIDE = 1u << 0,
+    ABI_F_ALLOW_MULTI = 1u << 1,
+    ABI_F_REPLACE = 1u << 2,
+    ABI_F_BEFORE = 1u << 3,
+    ABI_F_AFTER = 1u << 4,
+    ABI_F_ID = 1u << 5,
+    ABI_F_PREORDER = 1u << 6,
+    ABI_F_LINK = 1u << 13,
+};
+
+enum { ABI_F_QUERY_EFFECTIVE = 1u << 0 };
+enum { ABI_F_PATH_FD = 1u << 14 };                          /* OBJ_PIN, OBJ_GET; 6.5 */
+enum { ABI_ANY = 0, ABI_NOEXIST = 1, ABI_EXIST = 2 };       /* MAP_UPDATE_ELEM */
+enum { ABI_OBJ_NAME_LEN = 16, ABI_TAG_SIZE = 8 };
+
+/* Attach, link, program and map types have their numbers in names.c: the index is the number. */
+enum {
+    ABI_LINK_TYPE_CGROUP = 3,
+    ABI_MAP_TYPE_PERCPU_HASH = 5,
+    ABI_MAP_TYPE_PERCPU_ARRAY = 6,
+    ABI_MAP_TYPE_LRU_PERCPU_HASH = 10,
+    ABI_MAP_TYPE_PERCPU_CGROUP_STORAGE = 21,
+};
+
+struct abi_map_create {
+    uint32_t map_type;
+    uint32_t key_size;
+    uint32_t value_size;
+    uint32_t max_entries;
+    uint32_t map_flags;
+    uint32_t inner_map_fd;
+    uint32_t numa_node;
+    char map_name[ABI_OBJ_NAME_LEN];
+    uint32_t map_ifindex;
+    uint32_t btf_fd;
+    uint32_t btf_key_type_id;
+    uint32_t btf_value_type_id;
+    uint32_t btf_vmlinux_value_type_id;
+    uint64_t map_extra;
+};
+
+struct abi_map_elem {
+    uint32_t map_fd;
+    uint32_t pad;
+    uint64_t key;
+    uint64_t value; /* or next_key */
+    uint64_t flags;
+};
+
+struct abi_prog_load {
+    uint32_t prog_type;
+    uint32_t insn_cnt;
+    uint64_t insns;
+    uint64_t license;
+    uint32_t log_level;
+    uint32_t log_size;
+    uint64_t log_buf;
+    uint32_t kern_version;
+    uint32_t prog_flags;
+    char prog_name[ABI_OBJ_NAME_LEN];
+    uint32_t prog_ifindex;
+    uint32_t expected_attach_type;
+    uint32_t prog_btf_fd;
+    uint32_t func_info_rec_size;
+    uint64_t func_info;
+    uint32_t func_info_cnt;
+    uint32_t line_info_rec_size;
+    uint64_t line_info;
+    uint32_t line_info_cnt;
+    uint32_t attach_btf_id;
+    uint32_t attach_prog_fd; /* or attach_btf_obj_fd */
+    uint32_t core_relo_cnt;
+    uint64_t fd_array;
+    uint64_t core_relos;
+    uint32_t core_relo_rec_size;
+    uint32_t log_true_size;
+    int32_t prog_token_fd;
+    uint32_t fd_array_cnt;
+};
+
+struct abi_obj {
+    uint64_t pathname;
+    uint32_t bpf_fd;
+    uint32_t file_flags;
+    int32_t path_fd; /* with ABI_F_PATH_FD */
+    uint32_t pad;
+};
+
+struct abi_prog_attach { /* PROG_ATTACH and PROG_DETACH */
+    uint32_t target;     /* target_fd or target_ifindex */
+    uint32_t attach_bpf_fd;
+    uint32_t attach_type;
+    uint32_t attach_flags;
+    uint32_t replace_bpf_fd;
+    uint32_t relative; /* relative_fd, or relative_id with ABI_F_ID */
+    uint64_t expected_revision;
+};
+
+struct abi_prog_query {
+    uint32_t target;
+    uint32_t attach_type;
+    uint32_t query_flags;
+    uint32_t attach_flags;
+    uint64_t prog_ids;
+    uint32_t count;
+    uint32_t pad;
+    uint64_t prog_attach_flags;
+    uint64_t link_ids;
+    uint64_t link_attach_flags;
+    uint64_t revision;
+};
+
+struct abi_link_create {
+    uint32_t prog_fd;
+    uint32_t target;
+    uint32_t attach_type;
+    uint32_t flags;
+    uint32_t relative; /* the tcx, netkit and cgroup arms are alike */
+    uint32_t pad;
+    uint64_t expected_revision;
+};
+
+struct abi_link_update {
+    uint32_t link_fd;
+    uint32_t new_prog_fd;
+    uint32_t flags;
+    uint32_t old_prog_fd;
+};
+
+struct abi_link_detach {
+    uint32_t link_fd;
+};
+
+struct abi_get_id { /* *_GET_NEXT_ID and *_GET_FD_BY_ID */
+    uint32_t id;    /* or start_id */
+    uint32_t next_id;
+    uint32_t open_flags;
+    uint32_t token_fd;
+};
+
+struct abi_info {
+    uint32_t bpf_fd;
+    uint32_t info_len;
+    uint64_t info;
+};
+
+struct abi_map_info {
+    uint32_t type;
+    uint32_t id;
+    uint32_t key_size;
+    uint32_t value_size;
+    uint32_t max_entries;
+    uint32_t map_flags;
+    char name[ABI_OBJ_NAME_LEN];
+    uint32_t ifindex;
+    uint32_t btf_vmlinux_value_type_id;
+    uint64_t netns_dev;
+    uint64_t netns_ino;
+    uint32_t btf_id;
+    uint32_t btf_key_type_id;
+    uint32_t btf_value_type_id;
+    uint32_t pad;
+    uint64_t map_extra;
+};
+
+struct abi_prog_info {
+    uint32_t type;
+    uint32_t id;
+    uint8_t tag[ABI_TAG_SIZE];
+    uint32_t jited_prog_len;
+    uint32_t xlated_prog_len;
+    uint64_t jited_prog_insns;
+    uint64_t xlated_prog_insns;
+    uint64_t load_time;
+    uint32_t created_by_uid;
+    uint32_t nr_map_ids;
+    uint64_t map_ids;
+    char name[ABI_OBJ_NAME_LEN];
+    uint32_t ifindex;
+    uint32_t gpl_compatible; /* bit 0 */
+    uint64_t netns_dev;
+    uint64_t netns_ino;
+    uint32_t nr_jited_ksyms;
+    uint32_t nr_jited_func_lens;
+    uint64_t jited_ksyms;
+    uint64_t jited_func_lens;
+    uint32_t btf_id;
+    uint32_t func_info_rec_size;
+    uint64_t func_info;
+    uint32_t nr_func_info;
+    uint32_t nr_line_info;
+    uint64_t line_info;
+    uint64_t jited_line_info;
+    uint32_t nr_jited_line_info;
+    uint32_t line_info_rec_size;
+    uint32_t jited_line_info_rec_size;
+    uint32_t nr_prog_tags;
+    uint64_t prog_tags;
+    uint64_t run_time_ns;
+    uint64_t run_cnt;
+    uint64_t recursion_misses;
+    uint32_t verified_insns;
+    uint32_t attach_btf_obj_id;
+    uint32_t attach_btf_id;
+    uint32_t pad;
+};
+
+/* The arms by link type start at 16 and are read by offset: see link_info.c. */
+struct abi_link_info {
+    uint32_t type;
+    uint32_t id;
+    uint32_t prog_id;
+    uint32_t pad;
+    uint8_t arm[48];
+};
+
+#endif

@@ -1,0 +1,256 @@
+/* bpf(2), one function a command, with our own attr layouts (bpf_abi.h).
+ * EINTR and EAGAIN are repeated here, and descriptors moved to >= 3, and nowhere else.
+ * Nothing is owned: the caller stores what it is given. */
+#define _GNU_SOURCE
+#include "bpf_cmd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum { ATTEMPTS = 8 };
+
+static uint64_t pointer(const void *address)
+{
+    return (uint64_t)(uintptr_t)address;
+}
+
+/* PROG_LOAD gives EAGAIN when a signal is pending, *_GET_FD_BY_ID for a link not settled yet. */
+static int bpf(enum abi_cmd command, void *attr, size_t size)
+{
+    int attempts = ATTEMPTS;
+    int result;
+
+    do {
+        result = (int)syscall(SYS_bpf, (int)command, attr, size);
+    } while (result < 0 && (errno == EINTR || errno == EAGAIN) && --attempts > 0);
+    return result;
+}
+
+/* The kernel reads descriptor 0 as "none" in most attr fields, so none of ours may be 0, 1 or 2. */
+static int move_up(int fd)
+{
+    int moved, saved;
+
+    if (fd < 0 || fd > 2)
+        return fd;
+    moved = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    saved = errno;
+    close(fd);
+    errno = saved;
+    return moved;
+}
+
+int bpf_cmd_dup(int fd)
+{
+    return fcntl(fd, F_DUPFD_CLOEXEC, 3);
+}
+
+int bpf_cmd_map_create(const struct abi_map_create *attr)
+{
+    struct abi_map_create copy = *attr;
+
+    return move_up(bpf(ABI_MAP_CREATE, &copy, sizeof(copy)));
+}
+
+static int map_elem(enum abi_cmd command, int fd, const void *key, const void *value, uint64_t flags)
+{
+    struct abi_map_elem attr = {
+        .map_fd = (uint32_t)fd,
+        .key = pointer(key),
+        .value = pointer(value),
+        .flags = flags,
+    };
+
+    return bpf(command, &attr, sizeof(attr));
+}
+
+int bpf_cmd_map_lookup(int fd, const void *key, void *value)
+{
+    return map_elem(ABI_MAP_LOOKUP_ELEM, fd, key, value, 0);
+}
+
+int bpf_cmd_map_update(int fd, const void *key, const void *value, uint64_t flags)
+{
+    return map_elem(ABI_MAP_UPDATE_ELEM, fd, key, value, flags);
+}
+
+int bpf_cmd_map_delete(int fd, const void *key)
+{
+    return map_elem(ABI_MAP_DELETE_ELEM, fd, key, NULL, 0);
+}
+
+int bpf_cmd_map_next_key(int fd, const void *key, void *next_key)
+{
+    return map_elem(ABI_MAP_GET_NEXT_KEY, fd, key, next_key, 0);
+}
+
+int bpf_cmd_prog_load(struct abi_prog_load *attr)
+{
+    return move_up(bpf(ABI_PROG_LOAD, attr, sizeof(*attr)));
+}
+
+int bpf_cmd_prog_attach(uint32_t target, int prog_fd, uint32_t attach_type, int replace_fd,
+                        const struct bpf_cmd_position *position)
+{
+    struct abi_prog_attach attr = {
+        .target = target,
+        .attach_bpf_fd = (uint32_t)prog_fd,
+        .attach_type = attach_type,
+        .attach_flags = position->flags,
+        .replace_bpf_fd = (uint32_t)replace_fd,
+        .relative = position->relative,
+        .expected_revision = position->revision,
+    };
+
+    return bpf(ABI_PROG_ATTACH, &attr, sizeof(attr));
+}
+
+int bpf_cmd_prog_detach(uint32_t target, int prog_fd, uint32_t attach_type,
+                        const struct bpf_cmd_position *position)
+{
+    struct abi_prog_attach attr = {
+        .target = target,
+        .attach_bpf_fd = (uint32_t)prog_fd,
+        .attach_type = attach_type,
+        .attach_flags = position->flags,
+        .relative = position->relative,
+        .expected_revision = position->revision,
+    };
+
+    return bpf(ABI_PROG_DETACH, &attr, sizeof(attr));
+}
+
+int bpf_cmd_prog_query(struct abi_prog_query *attr)
+{
+    return bpf(ABI_PROG_QUERY, attr, sizeof(*attr));
+}
+
+int bpf_cmd_link_create(int prog_fd, uint32_t target, uint32_t attach_type,
+                        const struct bpf_cmd_position *position)
+{
+    struct abi_link_create attr = {
+        .prog_fd = (uint32_t)prog_fd,
+        .target = target,
+        .attach_type = attach_type,
+        .flags = position->flags,
+        .relative = position->relative,
+        .expected_revision = position->revision,
+    };
+
+    return move_up(bpf(ABI_LINK_CREATE, &attr, sizeof(attr)));
+}
+
+/* old_prog_fd < 0: whatever runs there now is replaced. Else BPF_F_REPLACE, without which the kernel gives EINVAL. */
+int bpf_cmd_link_update(int link_fd, int new_prog_fd, int old_prog_fd)
+{
+    struct abi_link_update attr = {
+        .link_fd = (uint32_t)link_fd,
+        .new_prog_fd = (uint32_t)new_prog_fd,
+    };
+
+    if (old_prog_fd >= 0) {
+        attr.flags = ABI_F_REPLACE;
+        attr.old_prog_fd = (uint32_t)old_prog_fd;
+    }
+    return bpf(ABI_LINK_UPDATE, &attr, sizeof(attr));
+}
+
+int bpf_cmd_link_detach(int link_fd)
+{
+    struct abi_link_detach attr = {.link_fd = (uint32_t)link_fd};
+
+    return bpf(ABI_LINK_DETACH, &attr, sizeof(attr));
+}
+
+/* EBADF: the kernel looks at path_fd (6.5); EINVAL: it doesn't know the flag. */
+int bpf_cmd_probe_path_fd(void)
+{
+    struct abi_obj attr = {
+        .pathname = pointer("probe"),
+        .file_flags = ABI_F_PATH_FD,
+        .path_fd = -1,
+    };
+
+    return bpf(ABI_OBJ_GET, &attr, sizeof(attr));
+}
+
+/* A fact about the running kernel, the same for every Lua state; only yes and no are kept. */
+static bool have_path_fd(void)
+{
+    static atomic_int known; /* 0 not asked, 1 yes, -1 no */
+    int state = atomic_load_explicit(&known, memory_order_relaxed);
+
+    if (state == 0) {
+        bpf_cmd_probe_path_fd();
+        state = errno == EBADF ? 1 : errno == EINVAL ? -1 : 0;
+        atomic_store_explicit(&known, state, memory_order_relaxed);
+    }
+    return state > 0;
+}
+
+/* Names are taken relative to dir_fd: with path_fd where the kernel has it, else through /proc. */
+static int obj(enum abi_cmd command, int dir_fd, const char *name, int fd)
+{
+    char path[32 + NAME_MAX + 1];
+    struct abi_obj attr = {.bpf_fd = (uint32_t)fd};
+
+    if (have_path_fd()) {
+        attr.pathname = pointer(name);
+        attr.file_flags = ABI_F_PATH_FD;
+        attr.path_fd = dir_fd;
+    } else {
+        int length = snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", dir_fd, name);
+
+        if (length < 0 || (size_t)length >= sizeof(path)) {
+            errno = ENAMETOOLONG;
+            return -1;
+        }
+        attr.pathname = pointer(path);
+    }
+    return bpf(command, &attr, sizeof(attr));
+}
+
+int bpf_cmd_obj_pin(int dir_fd, const char *name, int fd)
+{
+    return obj(ABI_OBJ_PIN, dir_fd, name, fd);
+}
+
+int bpf_cmd_obj_get(int dir_fd, const char *name)
+{
+    return move_up(obj(ABI_OBJ_GET, dir_fd, name, 0));
+}
+
+int bpf_cmd_next_id(enum abi_cmd command, uint32_t start, uint32_t *next)
+{
+    struct abi_get_id attr = {.id = start};
+    int result = bpf(command, &attr, sizeof(attr));
+
+    *next = attr.next_id;
+    return result;
+}
+
+int bpf_cmd_fd_by_id(enum abi_cmd command, uint32_t id)
+{
+    struct abi_get_id attr = {.id = id};
+
+    return move_up(bpf(command, &attr, sizeof(attr)));
+}
+
+int bpf_cmd_info(int fd, void *info, uint32_t *length)
+{
+    struct abi_info attr = {
+        .bpf_fd = (uint32_t)fd,
+        .info_len = *length,
+        .info = pointer(info),
+    };
+    int result = bpf(ABI_OBJ_GET_INFO_BY_FD, &attr, sizeof(attr));
+
+    *length = attr.info_len;
+    return result;
+}

@@ -1,0 +1,28 @@
+/* ebpf.core: assembles what the other files make, nothing else.
+ * No bpf(2) command; nothing is owned. */
+#include "compat.h"
+#include "modules.h"
+
+static void add(lua_State *L, const char *name, lua_CFunction open)
+{
+    open(L);
+    lua_setfield(L, -2, name);
+}
+
+__attribute__((visibility("default"))) int luaopen_ebpf_core(lua_State *L)
+{
+    lua_newtable(L);
+    add(L, "abi", ebpf_open_abi);
+    add(L, "attachment", ebpf_open_attachment);
+    add(L, "cgroup", ebpf_open_cgroup);
+    add(L, "fail", ebpf_open_fail);
+    add(L, "link", ebpf_open_link);
+    add(L, "map", ebpf_open_map);
+    add(L, "mprog", ebpf_open_mprog);
+    add(L, "names", ebpf_open_names);
+    add(L, "object", ebpf_open_object);
+    add(L, "pin", ebpf_open_pin);
+    add(L, "probe", ebpf_open_probe);
+    add(L, "program", ebpf_open_program);
+    return 1;
+}

@@ -1,0 +1,201 @@
+/* Handles: an owned descriptor as a userdata, closed once, by close(), __close or __gc.
+ * Commands: OBJ_GET_INFO_BY_FD, for the id that tostring shows.
+ * The userdata owns its descriptor; __gc closes it and does nothing else. */
+#define _GNU_SOURCE
+#include "handle.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bpf_cmd.h"
+#include "fail.h"
+
+const char *ebpf_class_word(const struct ebpf_class *class)
+{
+    return class->name + strlen("ebpf.");
+}
+
+void *ebpf_handle_new(lua_State *L, const struct ebpf_class *class, size_t extra)
+{
+    struct ebpf_handle *handle = compat_newuserdata(L, class->size + extra);
+
+    memset(handle, 0, class->size + extra);
+    handle->class = class;
+    handle->fd = -1;
+    luaL_getmetatable(L, class->name);
+    lua_setmetatable(L, -2);
+    return handle;
+}
+
+void ebpf_handle_own(void *data, int fd)
+{
+    struct ebpf_handle *handle = data;
+
+    handle->fd = fd;
+    handle->open = true;
+}
+
+/* close(2) is not repeated on EINTR: Linux has closed the descriptor by then. */
+void ebpf_handle_close(void *data)
+{
+    struct ebpf_handle *handle = data;
+    int fd = handle->fd;
+
+    handle->fd = -1;
+    handle->open = false;
+    if (handle->class->release)
+        handle->class->release(handle);
+    if (fd >= 0)
+        close(fd);
+}
+
+void *ebpf_handle_any(lua_State *L, int index, const struct ebpf_class *class)
+{
+    return luaL_checkudata(L, index, class->name);
+}
+
+void *ebpf_handle_check(lua_State *L, int index, const struct ebpf_class *class)
+{
+    struct ebpf_handle *handle = luaL_checkudata(L, index, class->name);
+
+    if (handle->open)
+        return handle;
+    lua_pushfstring(L, "%s is closed", ebpf_class_word(class));
+    if (index == 1)
+        luaL_error(L, "%s", lua_tostring(L, -1));
+    luaL_argerror(L, index, lua_tostring(L, -1));
+    return NULL;
+}
+
+void *ebpf_handle_opt(lua_State *L, int index, const struct ebpf_class *class)
+{
+    return lua_isnoneornil(L, index) ? NULL : ebpf_handle_check(L, index, class);
+}
+
+void *ebpf_handle_test(lua_State *L, int index, const struct ebpf_class *class)
+{
+    return compat_testudata(L, index, class->name) ? ebpf_handle_check(L, index, class) : NULL;
+}
+
+/* type, id: the first two words of bpf_prog_info, bpf_map_info and bpf_link_info alike (a link's second is its id too) */
+uint32_t ebpf_handle_id(struct ebpf_handle *handle)
+{
+    uint32_t words[2] = {0, 0};
+    uint32_t length = sizeof(words);
+
+    if (!handle->id && bpf_cmd_info(handle->fd, words, &length) == 0)
+        handle->id = words[1];
+    return handle->id;
+}
+
+static const char *upvalue_name(lua_State *L)
+{
+    return lua_tostring(L, lua_upvalueindex(1));
+}
+
+static int handle_close(lua_State *L)
+{
+    struct ebpf_handle *handle = luaL_checkudata(L, 1, upvalue_name(L));
+
+    if (handle->open)
+        ebpf_handle_close(handle);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+static int handle_gc(lua_State *L)
+{
+    struct ebpf_handle *handle = luaL_checkudata(L, 1, upvalue_name(L));
+
+    if (!handle->open)
+        return 0;
+    if (handle->class->collected && !compat_closing(L))
+        handle->class->collected(L, handle);
+    ebpf_handle_close(handle);
+    return 0;
+}
+
+static int handle_closed(lua_State *L)
+{
+    struct ebpf_handle *handle = luaL_checkudata(L, 1, upvalue_name(L));
+
+    lua_pushboolean(L, !handle->open);
+    return 1;
+}
+
+static struct ebpf_handle *check_open(lua_State *L)
+{
+    struct ebpf_handle *handle = luaL_checkudata(L, 1, upvalue_name(L));
+
+    return ebpf_handle_check(L, 1, handle->class);
+}
+
+/* Lends the number: the handle goes on owning it. */
+static int handle_fd(lua_State *L)
+{
+    struct ebpf_handle *handle = check_open(L);
+
+    if (handle->fd < 0)
+        return 0;
+    lua_pushinteger(L, handle->fd);
+    return 1;
+}
+
+static int handle_cloexec(lua_State *L)
+{
+    struct ebpf_handle *handle = check_open(L);
+
+    luaL_checktype(L, 2, LUA_TBOOLEAN);
+    if (fcntl(handle->fd, F_SETFD, lua_toboolean(L, 2) ? FD_CLOEXEC : 0) < 0)
+        return ebpf_fail(L, errno, "cloexec", "%s fd %d", ebpf_class_word(handle->class), handle->fd);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+static int handle_tostring(lua_State *L)
+{
+    struct ebpf_handle *handle = luaL_checkudata(L, 1, upvalue_name(L));
+    const char *name = handle->class->name;
+
+    if (!handle->open) {
+        lua_pushfstring(L, "%s (closed)", name);
+        return 1;
+    }
+    if (handle->class->describe)
+        handle->class->describe(L, handle);
+    else
+        lua_pushfstring(L, "id %d", (int)ebpf_handle_id(handle));
+    if (handle->fd >= 0)
+        lua_pushfstring(L, "%s: %s fd %d", name, lua_tostring(L, -1), handle->fd);
+    else
+        lua_pushfstring(L, "%s: %s", name, lua_tostring(L, -1));
+    return 1;
+}
+
+static void set_method(lua_State *L, const char *class_name, const char *name, lua_CFunction function)
+{
+    lua_pushstring(L, class_name);
+    lua_pushcclosure(L, function, 1);
+    lua_setfield(L, -2, name);
+}
+
+void ebpf_class_open(lua_State *L, const struct ebpf_class *class)
+{
+    luaL_newmetatable(L, class->name);
+    lua_pushstring(L, class->name);
+    lua_setfield(L, -2, "__name");
+    set_method(L, class->name, "__gc", handle_gc);
+    set_method(L, class->name, "__close", handle_close);
+    set_method(L, class->name, "__tostring", handle_tostring);
+    lua_newtable(L);
+    set_method(L, class->name, "close", handle_close);
+    set_method(L, class->name, "closed", handle_closed);
+    set_method(L, class->name, "fd", handle_fd);
+    set_method(L, class->name, "cloexec", handle_cloexec);
+    compat_setfuncs(L, class->methods);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, -3, "__index");
+    lua_remove(L, -2);
+}

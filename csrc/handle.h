@@ -1,0 +1,46 @@
+/* An owned descriptor as a userdata: what every class has in common. */
+#ifndef EBPF_HANDLE_H
+#define EBPF_HANDLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "compat.h"
+
+struct ebpf_handle;
+
+struct ebpf_class {
+    const char *name; /* of the metatable: "ebpf.link" */
+    size_t size;
+    const luaL_Reg *methods;
+    void (*release)(struct ebpf_handle *handle);                  /* frees what else it owns; may be NULL */
+    void (*collected)(lua_State *L, struct ebpf_handle *handle);  /* before an open handle is collected; may be NULL */
+    void (*describe)(lua_State *L, const struct ebpf_handle *handle); /* pushes text for tostring; NULL: "id N" */
+};
+
+struct ebpf_handle {
+    const struct ebpf_class *class;
+    int fd; /* -1 when closed, and for what has none */
+    bool open;
+    uint32_t id; /* the kernel's; 0 until asked for */
+};
+
+/* Makes the metatable and pushes its table of methods, the class's and close, closed, fd, cloexec. */
+void ebpf_class_open(lua_State *L, const struct ebpf_class *class);
+
+/* Pushes a closed handle: it exists before its descriptor, so that no error can leak one. */
+void *ebpf_handle_new(lua_State *L, const struct ebpf_class *class, size_t extra);
+void ebpf_handle_own(void *handle, int fd);
+void ebpf_handle_close(void *handle);
+
+/* The handle at index, of this class, open or not / open; else an error that names the argument. */
+void *ebpf_handle_any(lua_State *L, int index, const struct ebpf_class *class);
+void *ebpf_handle_check(lua_State *L, int index, const struct ebpf_class *class);
+void *ebpf_handle_opt(lua_State *L, int index, const struct ebpf_class *class); /* NULL for nil and none */
+void *ebpf_handle_test(lua_State *L, int index, const struct ebpf_class *class); /* NULL for anything else */
+
+uint32_t ebpf_handle_id(struct ebpf_handle *handle); /* 0 with errno when the kernel doesn't tell */
+const char *ebpf_class_word(const struct ebpf_class *class); /* "link" */
+
+#endif

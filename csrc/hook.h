@@ -1,0 +1,39 @@
+/* Where programs are attached: what Mprog and Attachment have in common. */
+#ifndef EBPF_HOOK_H
+#define EBPF_HOOK_H
+
+#include "handle.h"
+
+struct ebpf_hook {
+    int fd;           /* the cgroup's directory, owned by whoever holds the hook; -1 for a device */
+    uint32_t ifindex; /* the device */
+    uint32_t attach_type;
+    uint64_t cgroup_id;
+};
+
+struct ebpf_mprog {
+    struct ebpf_handle handle; /* its fd is hook.fd */
+    struct ebpf_hook hook;
+    char where[]; /* the cgroup's path or the device's name, for messages */
+};
+
+struct ebpf_attachment {
+    struct ebpf_handle handle; /* its fd is the program's */
+    struct ebpf_hook hook;
+    uint32_t flags; /* mode and PREORDER, which the kernel wants again at a replace */
+    bool detached;
+    char where[];
+};
+
+extern const struct ebpf_class ebpf_mprog_class, ebpf_attachment_class;
+
+/* The hook of the open Mprog or Attachment at index, and what to call it in messages. */
+const struct ebpf_hook *ebpf_hook_check(lua_State *L, int index, const char **where);
+uint32_t ebpf_hook_target(const struct ebpf_hook *hook);
+
+/* Pushes an Attachment, still closed, with its own descriptors of hook and program; -1 with errno. */
+struct ebpf_attachment *ebpf_attachment_prepare(lua_State *L, const struct ebpf_hook *hook, const char *where,
+                                                int prog_fd, uint32_t flags);
+
+
+#endif

@@ -1,0 +1,274 @@
+/* Link: a bpf_link, the object that holds a program on a hook.
+ * Commands: LINK_UPDATE, LINK_DETACH, LINK_GET_NEXT_ID, OBJ_GET_INFO_BY_FD. LINK_CREATE is in mprog.c, with the hook.
+ * The handle owns the link's descriptor; the kernel detaches when the last descriptor and pin are gone. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bpf_cmd.h"
+#include "fail.h"
+#include "names.h"
+#include "numbers.h"
+#include "things.h"
+#include "modules.h"
+
+#define ON_COLLECT "ebpf.on_collect"
+
+static struct ebpf_link *check(lua_State *L)
+{
+    return ebpf_handle_check(L, 1, &ebpf_link_class);
+}
+
+static int get_info(const struct ebpf_link *link, struct abi_link_info *info)
+{
+    uint32_t length = sizeof(*info);
+
+    memset(info, 0, sizeof(*info));
+    return bpf_cmd_info(link->handle.fd, info, &length);
+}
+
+static int fail_on(lua_State *L, struct ebpf_link *link, const char *operation)
+{
+    int error = errno;
+
+    return ebpf_fail(L, error, operation, "%u", ebpf_handle_id(&link->handle));
+}
+
+/* update(new, old): with old, only if that is what runs (BPF_F_REPLACE). */
+static int link_update(lua_State *L)
+{
+    struct ebpf_link *link = check(L);
+    struct ebpf_handle *new = ebpf_handle_check(L, 2, &ebpf_program_class);
+    struct ebpf_handle *old = ebpf_handle_opt(L, 3, &ebpf_program_class);
+
+    if (bpf_cmd_link_update(link->handle.fd, new->fd, old ? old->fd : -1) < 0)
+        return fail_on(L, link, "link update");
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+static int link_detach(lua_State *L)
+{
+    struct ebpf_link *link = check(L);
+
+    if (bpf_cmd_link_detach(link->handle.fd) < 0)
+        return fail_on(L, link, "link detach");
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+static int link_info(lua_State *L)
+{
+    struct ebpf_link *link = check(L);
+    struct abi_link_info info;
+
+    if (get_info(link, &info) < 0)
+        return fail_on(L, link, "link info");
+    link->handle.id = info.id;
+    ebpf_push_link_info(L, &info);
+    return 1;
+}
+
+/* What a link is attached to is the first word of its arm: 0 once detached, or once the target is gone. */
+static bool attached(const struct abi_link_info *info)
+{
+    static const uint8_t none[8];
+    const char *type = ebpf_name(EBPF_LINK_TYPE, info->type);
+
+    if (!type)
+        return true;
+    if (strcmp(type, "cgroup") == 0)
+        return memcmp(info->arm, none, 8) != 0;
+    if (strcmp(type, "tcx") == 0 || strcmp(type, "netkit") == 0 || strcmp(type, "xdp") == 0 ||
+        strcmp(type, "netns") == 0 || strcmp(type, "sockmap") == 0)
+        return memcmp(info->arm, none, 4) != 0;
+    return true;
+}
+
+static int link_alive(lua_State *L)
+{
+    struct ebpf_link *link = check(L);
+    struct abi_link_info info;
+
+    if (get_info(link, &info) < 0)
+        return fail_on(L, link, "link info");
+    lua_pushboolean(L, attached(&info));
+    return 1;
+}
+
+static int link_id(lua_State *L)
+{
+    struct ebpf_link *link = check(L);
+    uint32_t id = ebpf_handle_id(&link->handle);
+
+    if (!id)
+        return fail_on(L, link, "link id");
+    lua_pushinteger(L, id);
+    return 1;
+}
+
+static void link_release(struct ebpf_handle *handle)
+{
+    struct ebpf_link *link = (struct ebpf_link *)handle;
+
+    free(link->origin);
+    link->origin = NULL;
+}
+
+/* A hook in words, from the link's own info: nothing need be kept for a message that is rarely wanted. */
+static void push_hook(lua_State *L, const struct abi_link_info *info)
+{
+    int top = lua_gettop(L);
+
+    ebpf_push_link_info(L, info);
+    lua_getfield(L, top + 1, "attach_type");
+    if (lua_isnil(L, -1))
+        lua_getfield(L, top + 1, "type");
+    lua_replace(L, top + 1);
+    lua_settop(L, top + 1);
+}
+
+/* "It worked for a while, then the program was gone": a link that the collector closes says so. Never an error.
+ * Closed first: what follows allocates, and an error there must not leave a descriptor behind. */
+static void link_collected(lua_State *L, struct ebpf_handle *handle)
+{
+    struct ebpf_link *link = (struct ebpf_link *)handle;
+    struct abi_link_info info;
+    char *origin = link->origin;
+    int top = lua_gettop(L);
+
+    if (!link->created || link->pinned || get_info(link, &info) < 0 || !attached(&info))
+        return;
+    link->origin = NULL;
+    ebpf_handle_close(handle);
+    luaL_checkstack(L, LUA_MINSTACK, NULL);
+    lua_getfield(L, LUA_REGISTRYINDEX, ON_COLLECT);
+    lua_pushstring(L, origin ? origin : "");
+    free(origin);
+    push_hook(L, &info);
+    if (lua_isfunction(L, top + 1)) {
+        lua_pushvalue(L, top + 1);
+        lua_pushinteger(L, (lua_Integer)info.id);
+        lua_pushvalue(L, top + 3);
+        lua_pushvalue(L, top + 2);
+        (void)lua_pcall(L, 3, 0, 0);
+    }
+#if LUA_VERSION_NUM >= 504
+    else {
+        const char *made = lua_tostring(L, top + 2);
+
+        lua_pushfstring(L,
+                        "ebpf: link %d (%s) was collected while attached, and its program went with it: "
+                        "keep it in a variable, pin it, or close it%s%s",
+                        (int)info.id, lua_tostring(L, top + 3), *made ? "; made at " : "", made);
+        lua_warning(L, lua_tostring(L, -1), 0);
+    }
+#endif
+    lua_settop(L, top);
+}
+
+static void push_owner(lua_State *L, const struct abi_link_info *info, uint64_t cgroup_id)
+{
+    lua_createtable(L, 0, 3);
+    lua_pushinteger(L, (lua_Integer)info->id);
+    lua_setfield(L, -2, "link_id");
+    lua_pushinteger(L, (lua_Integer)info->prog_id);
+    lua_setfield(L, -2, "program_id");
+    ebpf_push_u64(L, cgroup_id);
+    lua_setfield(L, -2, "cgroup_id");
+}
+
+/* on_cgroups(attach_type, cgroup_id, …) -> {{link_id=, program_id=, cgroup_id=}, …}, skipped: all links there, by id.
+ * In one call, because a cgroup's query tells no link ids (6.18) and every question after them walks the whole system. */
+static int link_on_cgroups(lua_State *L)
+{
+    uint32_t attach_type = ebpf_check_u32(L, 1), id = 0, found_type;
+    int cgroups = lua_gettop(L) - 1, count = 0, skipped = 0;
+    uint64_t *wanted = compat_newuserdata(L, sizeof(*wanted) * (size_t)(cgroups + 1));
+
+    for (int i = 0; i < cgroups; i++)
+        wanted[i] = ebpf_check_u64(L, i + 2);
+    lua_newtable(L);
+    while (bpf_cmd_next_id(ABI_LINK_GET_NEXT_ID, id, &id) == 0) {
+        struct abi_link_info info = {0};
+        uint32_t length = sizeof(info);
+        uint64_t cgroup_id;
+        int fd = bpf_cmd_fd_by_id(ABI_LINK_GET_FD_BY_ID, id), result;
+
+        if (fd < 0) {
+            skipped++;
+            continue;
+        }
+        result = bpf_cmd_info(fd, &info, &length);
+        close(fd);
+        if (result < 0 || info.type != ABI_LINK_TYPE_CGROUP)
+            continue;
+        memcpy(&cgroup_id, info.arm, sizeof(cgroup_id));
+        memcpy(&found_type, info.arm + sizeof(cgroup_id), sizeof(found_type));
+        for (int i = 0; found_type == attach_type && i < cgroups; i++)
+            if (wanted[i] == cgroup_id) {
+                push_owner(L, &info, cgroup_id);
+                lua_rawseti(L, -2, ++count);
+            }
+    }
+    if (errno != ENOENT)
+        return ebpf_fail(L, errno, "each", "link");
+    lua_pushinteger(L, skipped);
+    return 2;
+}
+
+/* on_collect(function | nil) */
+static int on_collect(lua_State *L)
+{
+    if (!lua_isnoneornil(L, 1))
+        luaL_checktype(L, 1, LUA_TFUNCTION);
+    lua_settop(L, 1);
+    lua_setfield(L, LUA_REGISTRYINDEX, ON_COLLECT);
+    return 0;
+}
+
+/* set_origin(link, text): where it was made, for on_collect */
+static int set_origin(lua_State *L)
+{
+    struct ebpf_link *link = check(L);
+    const char *text = luaL_checkstring(L, 2);
+
+    free(link->origin);
+    link->origin = strdup(text);
+    return 0;
+}
+
+static const luaL_Reg methods[] = {
+    {"update", link_update},
+    {"detach", link_detach},
+    {"alive", link_alive},
+    {"info", link_info},
+    {"id", link_id},
+    {NULL, NULL},
+};
+
+const struct ebpf_class ebpf_link_class = {
+    .name = "ebpf.link",
+    .size = sizeof(struct ebpf_link),
+    .methods = methods,
+    .release = link_release,
+    .collected = link_collected,
+};
+
+static const luaL_Reg functions[] = {
+    {"on_cgroups", link_on_cgroups},
+    {"on_collect", on_collect},
+    {"set_origin", set_origin},
+    {NULL, NULL},
+};
+
+int ebpf_open_link(lua_State *L)
+{
+    lua_newtable(L);
+    compat_setfuncs(L, functions);
+    ebpf_things_functions(L, &ebpf_link_class);
+    ebpf_class_open(L, &ebpf_link_class);
+    lua_setfield(L, -2, "methods");
+    return 1;
+}

@@ -1,0 +1,20 @@
+/* What core.c assembles: each pushes one table. */
+#ifndef EBPF_MODULES_H
+#define EBPF_MODULES_H
+
+#include "compat.h"
+
+int ebpf_open_abi(lua_State *L);
+int ebpf_open_attachment(lua_State *L);
+int ebpf_open_cgroup(lua_State *L);
+int ebpf_open_fail(lua_State *L); /* {errno = names both ways, set_explainer = f, strerror = f} */
+int ebpf_open_link(lua_State *L);
+int ebpf_open_map(lua_State *L);
+int ebpf_open_mprog(lua_State *L);
+int ebpf_open_names(lua_State *L); /* {attach_type=, link_type=, program_type=, map_type=}, each both ways */
+int ebpf_open_object(lua_State *L);
+int ebpf_open_pin(lua_State *L);
+int ebpf_open_probe(lua_State *L);
+int ebpf_open_program(lua_State *L);
+
+#endif

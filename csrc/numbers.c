@@ -1,0 +1,136 @@
+/* Integers between C and Lua, one rule for every version (numbers.h).
+ * No bpf(2) command; nothing is owned. */
+#include "numbers.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void ebpf_push_u64(lua_State *L, uint64_t value)
+{
+#if LUA_VERSION_NUM >= 503
+    lua_pushinteger(L, (lua_Integer)value);
+#else
+    char digits[24];
+
+    if (value < (UINT64_C(1) << 53)) {
+        lua_pushnumber(L, (lua_Number)value);
+        return;
+    }
+    snprintf(digits, sizeof(digits), "%" PRIu64, value);
+    lua_pushstring(L, digits);
+#endif
+}
+
+static int parse_u64(const char *text, uint64_t *value)
+{
+    char *end;
+
+    if (!isdigit((unsigned char)*text))
+        return 0;
+    errno = 0;
+    *value = strtoull(text, &end, 10);
+    return errno == 0 && *end == '\0';
+}
+
+int ebpf_test_u64(lua_State *L, int index, uint64_t *value)
+{
+    lua_Number number;
+
+    if (lua_type(L, index) == LUA_TSTRING)
+        return parse_u64(lua_tostring(L, index), value);
+    if (lua_type(L, index) != LUA_TNUMBER)
+        return 0;
+#if LUA_VERSION_NUM >= 503
+    if (lua_isinteger(L, index)) {
+        *value = (uint64_t)lua_tointeger(L, index);
+        return 1;
+    }
+#endif
+    number = lua_tonumber(L, index);
+    if (!(number >= -9223372036854775808.0 && number < 18446744073709551616.0))
+        return 0;
+    *value = number < 0 ? (uint64_t)(int64_t)number : (uint64_t)number;
+    return number < 0 ? (lua_Number)(int64_t)*value == number : (lua_Number)*value == number;
+}
+
+uint64_t ebpf_check_u64(lua_State *L, int index)
+{
+    uint64_t value;
+
+    if (!ebpf_test_u64(L, index, &value))
+        luaL_argerror(L, index, lua_pushfstring(L, "integer expected, got %s", luaL_typename(L, index)));
+    return value;
+}
+
+uint32_t ebpf_check_u32(lua_State *L, int index)
+{
+    uint64_t value = ebpf_check_u64(L, index);
+
+    luaL_argcheck(L, value <= UINT32_MAX, index, "does not fit an unsigned 32-bit integer");
+    return (uint32_t)value;
+}
+
+uint32_t ebpf_opt_u32(lua_State *L, int index, uint32_t fallback)
+{
+    return lua_isnoneornil(L, index) ? fallback : ebpf_check_u32(L, index);
+}
+
+int ebpf_integer_size(uint32_t size)
+{
+    return size == 1 || size == 2 || size == 4 || size == 8;
+}
+
+void ebpf_push_integer(lua_State *L, const char *bytes, uint32_t size)
+{
+    uint8_t one;
+    uint16_t two;
+    uint32_t four;
+    uint64_t eight;
+
+    switch (size) {
+    case 1:
+        memcpy(&one, bytes, sizeof(one));
+        lua_pushinteger(L, one);
+        break;
+    case 2:
+        memcpy(&two, bytes, sizeof(two));
+        lua_pushinteger(L, two);
+        break;
+    case 4:
+        memcpy(&four, bytes, sizeof(four));
+        lua_pushinteger(L, (lua_Integer)four);
+        break;
+    default:
+        memcpy(&eight, bytes, sizeof(eight));
+        ebpf_push_u64(L, eight);
+    }
+}
+
+int ebpf_store_integer(char *bytes, uint64_t value, uint32_t size)
+{
+    unsigned bits = size * 8;
+    uint8_t one = (uint8_t)value;
+    uint16_t two = (uint16_t)value;
+    uint32_t four = (uint32_t)value;
+
+    if (size < 8 && value >> bits != 0 && (int64_t)value >> (bits - 1) != -1)
+        return 0;
+    switch (size) {
+    case 1:
+        memcpy(bytes, &one, sizeof(one));
+        break;
+    case 2:
+        memcpy(bytes, &two, sizeof(two));
+        break;
+    case 4:
+        memcpy(bytes, &four, sizeof(four));
+        break;
+    default:
+        memcpy(bytes, &value, sizeof(value));
+    }
+    return 1;
+}

@@ -1,0 +1,22 @@
+/* Integers between C and Lua: u64 are integers on Lua >= 5.3; below, a number under 2^53, else a decimal string. */
+#ifndef EBPF_NUMBERS_H
+#define EBPF_NUMBERS_H
+
+#include <stdint.h>
+
+#include "compat.h"
+
+void ebpf_push_u64(lua_State *L, uint64_t value);
+uint64_t ebpf_check_u64(lua_State *L, int index);
+uint32_t ebpf_check_u32(lua_State *L, int index);
+uint32_t ebpf_opt_u32(lua_State *L, int index, uint32_t fallback);
+
+/* False when the value at index is no integer that fits; nothing is raised. */
+int ebpf_test_u64(lua_State *L, int index, uint64_t *value);
+
+/* Unsigned integers of 1, 2, 4 or 8 bytes in memory, in the machine's byte order. */
+int ebpf_integer_size(uint32_t size);
+void ebpf_push_integer(lua_State *L, const char *bytes, uint32_t size);
+int ebpf_store_integer(char *bytes, uint64_t value, uint32_t size); /* false when it fits neither signed nor unsigned */
+
+#endif

@@ -1,0 +1,337 @@
+/* Object: an ELF file with BPF programs and maps, opened, relocated and loaded by libbpf.
+ * No bpf(2) command of ours: libbpf makes them.
+ * The handle owns the bpf_object; programs and maps taken from it own duplicates of its descriptors and outlive it. */
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bpf_cmd.h"
+#include "fail.h"
+#include "numbers.h"
+#include "things.h"
+#include "modules.h"
+
+struct ebpf_object {
+    struct ebpf_handle handle;
+    struct bpf_object *object;
+    bool loaded;
+    char name[]; /* the path, or the name given with the bytes */
+};
+
+static const struct ebpf_class object_class;
+
+/* What libbpf prints while one of our calls runs, in this thread, ends up in the error message. */
+struct log {
+    char *text;
+    size_t length, size;
+    libbpf_print_fn_t before; /* whoever had the hook: gets what isn't ours */
+};
+
+static __thread struct log *current_log;
+static libbpf_print_fn_t print_before;
+
+static void log_grow(struct log *log, size_t more)
+{
+    size_t size = log->size ? log->size : 4096;
+    char *text;
+
+    while (size < log->length + more + 1)
+        size *= 2;
+    if (size == log->size)
+        return;
+    text = realloc(log->text, size);
+    if (!text)
+        return;
+    log->text = text;
+    log->size = size;
+}
+
+static int print(enum libbpf_print_level level, const char *format, va_list arguments)
+{
+    struct log *log = current_log;
+    va_list again;
+    int length;
+
+    if (!log)
+        return print_before ? print_before(level, format, arguments) : 0;
+    if (level == LIBBPF_DEBUG || level == LIBBPF_INFO)
+        return 0;
+    va_copy(again, arguments);
+    length = vsnprintf(NULL, 0, format, again);
+    va_end(again);
+    if (length <= 0)
+        return 0;
+    log_grow(log, (size_t)length);
+    if (log->size < log->length + (size_t)length + 1)
+        return 0;
+    vsnprintf(log->text + log->length, (size_t)length + 1, format, arguments);
+    log->length += (size_t)length;
+    return length;
+}
+
+static struct ebpf_object *check(lua_State *L)
+{
+    return ebpf_handle_check(L, 1, &object_class);
+}
+
+static struct ebpf_object *check_loaded(lua_State *L)
+{
+    struct ebpf_object *object = check(L);
+
+    if (!object->loaded)
+        luaL_error(L, "object is not loaded: call load() first");
+    return object;
+}
+
+static int fail_with_log(lua_State *L, int error, struct log *log, const char *operation, const char *name)
+{
+    int results;
+
+    lua_pushlstring(L, log->text ? log->text : "", log->length);
+    free(log->text);
+    results = ebpf_fail_log(L, error, lua_tostring(L, -1), operation, "%s", name);
+    return results;
+}
+
+/* open(path | nil, bytes | nil, name | nil, pin_root | nil) -> object */
+static int object_open(lua_State *L)
+{
+    const char *path = luaL_optstring(L, 1, NULL);
+    size_t size = 0;
+    const char *bytes = lua_isnoneornil(L, 2) ? NULL : luaL_checklstring(L, 2, &size);
+    const char *name = luaL_optstring(L, 3, NULL);
+    const char *shown = path ? path : name ? name : "object";
+    struct ebpf_object *object = ebpf_handle_new(L, &object_class, strlen(shown) + 1);
+    struct log log = {0};
+    LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = name,
+                .pin_root_path = luaL_optstring(L, 4, NULL));
+
+    strcpy(object->name, shown);
+    current_log = &log;
+    object->object = bytes ? bpf_object__open_mem(bytes, size, &options) : bpf_object__open_file(path, &options);
+    current_log = NULL;
+    if (!object->object)
+        return fail_with_log(L, errno, &log, "object open", shown);
+    object->handle.open = true;
+    free(log.text);
+    return 1;
+}
+
+/* load() -> true; a second time too */
+static int object_load(lua_State *L)
+{
+    struct ebpf_object *object = check(L);
+    struct log log = {0};
+    int result = 0;
+
+    if (!object->loaded) {
+        current_log = &log;
+        result = bpf_object__load(object->object);
+        current_log = NULL;
+    }
+    if (result < 0)
+        return fail_with_log(L, -result, &log, "object load", object->name);
+    free(log.text);
+    object->loaded = true;
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+/* A duplicate of fd as a handle; libbpf goes on owning fd. */
+static int push_thing(lua_State *L, const struct ebpf_object *object, int fd, const char *name)
+{
+    fd = fd >= 0 ? bpf_cmd_dup(fd) : (errno = ENOENT, -1);
+    if (fd < 0 || !ebpf_thing_wrap(L, fd))
+        return ebpf_fail(L, errno, "object", "%s: %s", object->name, name);
+    return 1;
+}
+
+/* program(name) -> program */
+static int object_program(lua_State *L)
+{
+    struct ebpf_object *object = check_loaded(L);
+    const char *name = luaL_checkstring(L, 2);
+    struct bpf_program *program = bpf_object__find_program_by_name(object->object, name);
+
+    if (!program)
+        return ebpf_fail_why(L, ENOENT, "there is no program of this name", "object", "%s: %s", object->name, name);
+    return push_thing(L, object, bpf_program__fd(program), name);
+}
+
+/* map(name) -> map */
+static int object_map(lua_State *L)
+{
+    struct ebpf_object *object = check_loaded(L);
+    const char *name = luaL_checkstring(L, 2);
+    struct bpf_map *map = bpf_object__find_map_by_name(object->object, name);
+
+    if (!map)
+        return ebpf_fail_why(L, ENOENT, "there is no map of this name", "object", "%s: %s", object->name, name);
+    return push_thing(L, object, bpf_map__fd(map), name);
+}
+
+/* program_names() -> {{name, section}, …}, in the file's order */
+static int object_program_names(lua_State *L)
+{
+    struct ebpf_object *object = check(L);
+    struct bpf_program *program;
+    int count = 0;
+
+    lua_newtable(L);
+    bpf_object__for_each_program(program, object->object) {
+        lua_createtable(L, 2, 0);
+        lua_pushstring(L, bpf_program__name(program));
+        lua_rawseti(L, -2, 1);
+        lua_pushstring(L, bpf_program__section_name(program));
+        lua_rawseti(L, -2, 2);
+        lua_rawseti(L, -2, ++count);
+    }
+    return 1;
+}
+
+/* map_names() -> {name, …}, in the file's order */
+static int object_map_names(lua_State *L)
+{
+    struct ebpf_object *object = check(L);
+    struct bpf_map *map;
+    int count = 0;
+
+    lua_newtable(L);
+    bpf_object__for_each_map(map, object->object) {
+        lua_pushstring(L, bpf_map__name(map));
+        lua_rawseti(L, -2, ++count);
+    }
+    return 1;
+}
+
+/* The place of a variable in its section, from BTF: NULL if there is none of this name. */
+static const struct btf_var_secinfo *find_variable(const struct btf *btf, const char *section, const char *name)
+{
+    int id = btf ? btf__find_by_name_kind(btf, section, BTF_KIND_DATASEC) : -1;
+    const struct btf_type *type = id > 0 ? btf__type_by_id(btf, (uint32_t)id) : NULL;
+    const struct btf_var_secinfo *variable = type ? btf_var_secinfos(type) : NULL;
+
+    for (int i = 0; type && i < btf_vlen(type); i++) {
+        const struct btf_type *t = btf__type_by_id(btf, variable[i].type);
+
+        if (strcmp(btf__name_by_offset(btf, t->name_off), name) == 0)
+            return &variable[i];
+    }
+    return NULL;
+}
+
+/* The map behind a section; libbpf names such maps "<object><section>". */
+static struct bpf_map *section_map(struct bpf_object *object, const char *section)
+{
+    struct bpf_map *map;
+
+    bpf_object__for_each_map(map, object) {
+        const char *name = bpf_map__name(map);
+        size_t length = strlen(name), tail = strlen(section);
+
+        if (bpf_map__is_internal(map) && length >= tail && strcmp(name + length - tail, section) == 0)
+            return map;
+    }
+    return NULL;
+}
+
+/* Writes the Lua value at index over a variable of `size` bytes: bytes of that size, or an integer that fits. */
+static void store_variable(lua_State *L, int index, const char *name, char *bytes, uint32_t size)
+{
+    uint64_t value;
+
+    if (lua_type(L, index) == LUA_TSTRING && compat_rawlen(L, index) == size) {
+        memcpy(bytes, lua_tostring(L, index), size);
+        return;
+    }
+    if (!ebpf_integer_size(size) || !ebpf_test_u64(L, index, &value))
+        luaL_error(L, "%s: an integer or %d bytes expected, got %s", name, (int)size, luaL_typename(L, index));
+    if (!ebpf_store_integer(bytes, value, size))
+        luaL_error(L, "%s: the value does not fit %d bytes", name, (int)size);
+}
+
+/* set_variable(object, section, name, integer | bytes) -> true; before load */
+static int object_set_variable(lua_State *L)
+{
+    struct ebpf_object *object = check(L);
+    const char *section = luaL_checkstring(L, 2);
+    const char *name = luaL_checkstring(L, 3);
+    const struct btf_var_secinfo *variable = find_variable(bpf_object__btf(object->object), section, name);
+    struct bpf_map *map = section_map(object->object, section);
+    size_t size = 0;
+    const void *before = map ? bpf_map__initial_value(map, &size) : NULL;
+    char *after;
+    int result;
+
+    if (!variable || !before || (size_t)variable->offset + variable->size > size)
+        return ebpf_fail_why(L, ENOENT, "there is no variable of this name", "object", "%s: %s in %s", object->name,
+                             name, section);
+    after = compat_newuserdata(L, size);
+    memcpy(after, before, size);
+    store_variable(L, 4, name, after + variable->offset, variable->size);
+    result = bpf_map__set_initial_value(map, after, size);
+    if (result < 0)
+        return ebpf_fail(L, -result, "object", "%s: %s in %s", object->name, name, section);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+static void object_release(struct ebpf_handle *handle)
+{
+    struct ebpf_object *object = (struct ebpf_object *)handle;
+
+    bpf_object__close(object->object);
+    object->object = NULL;
+}
+
+static void object_tostring(lua_State *L, const struct ebpf_handle *handle)
+{
+    lua_pushstring(L, ((const struct ebpf_object *)handle)->name);
+}
+
+static const luaL_Reg methods[] = {
+    {"load", object_load},
+    {"program", object_program},
+    {"map", object_map},
+    {NULL, NULL},
+};
+
+static const struct ebpf_class object_class = {
+    .name = "ebpf.object",
+    .size = sizeof(struct ebpf_object),
+    .methods = methods,
+    .release = object_release,
+    .describe = object_tostring,
+};
+
+static const luaL_Reg functions[] = {
+    {"open", object_open},
+    {"program_names", object_program_names},
+    {"map_names", object_map_names},
+    {"set_variable", object_set_variable},
+    {NULL, NULL},
+};
+
+/* The print hook is the process's: set at the first opening (the library stays loaded: -z nodelete), passing on to the
+ * former one what other users of libbpf in this process say. */
+static void hook_print(void)
+{
+    static int hooked;
+
+    if (!__atomic_exchange_n(&hooked, 1, __ATOMIC_SEQ_CST))
+        print_before = libbpf_set_print(print);
+}
+
+int ebpf_open_object(lua_State *L)
+{
+    hook_print();
+    lua_newtable(L);
+    compat_setfuncs(L, functions);
+    ebpf_class_open(L, &object_class);
+    lua_setfield(L, -2, "methods");
+    return 1;
+}

@@ -1,0 +1,50 @@
+/* Probes: calls that can't succeed and change nothing; which errno they give tells what the kernel knows.
+ * Commands: PROG_ATTACH, LINK_CREATE, PROG_QUERY, OBJ_GET, each with a descriptor that is none.
+ * Nothing is owned. What an errno means is in lua/ebpf/features.lua. */
+#include <errno.h>
+
+#include "bpf_cmd.h"
+#include "numbers.h"
+#include "modules.h"
+
+/* prog_attach(attach_type, flags, replace_fd) -> errno */
+static int probe_prog_attach(lua_State *L)
+{
+    struct bpf_cmd_position position = {.flags = ebpf_check_u32(L, 2)};
+
+    bpf_cmd_prog_attach((uint32_t)-1, -1, ebpf_check_u32(L, 1), -1, &position);
+    lua_pushinteger(L, errno);
+    return 1;
+}
+
+/* link_create(attach_type) -> errno */
+static int probe_link_create(lua_State *L)
+{
+    struct bpf_cmd_position position = {0};
+
+    bpf_cmd_link_create(-1, (uint32_t)-1, ebpf_check_u32(L, 1), &position);
+    lua_pushinteger(L, errno);
+    return 1;
+}
+
+/* path_fd() -> errno */
+static int probe_path_fd(lua_State *L)
+{
+    bpf_cmd_probe_path_fd();
+    lua_pushinteger(L, errno);
+    return 1;
+}
+
+static const luaL_Reg functions[] = {
+    {"prog_attach", probe_prog_attach},
+    {"link_create", probe_link_create},
+    {"path_fd", probe_path_fd},
+    {NULL, NULL},
+};
+
+int ebpf_open_probe(lua_State *L)
+{
+    lua_newtable(L);
+    compat_setfuncs(L, functions);
+    return 1;
+}

@@ -1,0 +1,31 @@
+/* Things: kernel objects that have a descriptor and an id: programs, maps, links. */
+#ifndef EBPF_THINGS_H
+#define EBPF_THINGS_H
+
+#include "handle.h"
+
+extern const struct ebpf_class ebpf_program_class, ebpf_map_class, ebpf_link_class;
+
+struct ebpf_link {
+    struct ebpf_handle handle;
+    bool created; /* here, so that closing it may detach */
+    bool pinned;  /* by us: it outlives the handle */
+    char *origin; /* where it was made, with ebpf.trace(true); malloc'ed */
+};
+
+/* Pushes a new handle that owns a descriptor of whatever kind it is; pushes nothing and closes it on failure.
+ * NULL with errno. */
+struct ebpf_handle *ebpf_thing_wrap(lua_State *L, int fd);
+
+/* The open program, map or link at index; else an error that names the argument. */
+struct ebpf_handle *ebpf_thing_check(lua_State *L, int index);
+
+/* Called once its fields may be read: a map learns its sizes. 0, or -1 with errno. */
+int ebpf_map_learn(struct ebpf_handle *handle);
+
+/* Adds from_id, from_fd and next to the table on top. */
+void ebpf_things_functions(lua_State *L, const struct ebpf_class *class);
+
+void ebpf_push_link_info(lua_State *L, const void *info); /* a table, of struct abi_link_info */
+
+#endif

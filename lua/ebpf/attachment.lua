@@ -1,0 +1,62 @@
+--- Attachments: programs attached without a link. The hook owns them: they stay when the handle is closed, and when the
+-- process ends. They are made by Mprog:attach and Mprog:replace.
+-- @module ebpf.attachment
+
+local core = require "ebpf.core"
+local mprog = require "ebpf.mprog"
+local options = require "ebpf.options"
+
+local M = {}
+local methods = core.attachment.methods
+
+--- Put another program in this one's place, as Mprog:replace does. The handle then stands for the new one.
+-- @tparam Program program
+-- @tparam[opt] table opts `revision`
+-- @treturn[1] true
+-- @treturn[2] nil, message, errno: ENOENT (it was detached meanwhile), EEXIST, ESTALE, EPERM
+function methods:replace(program, opts)
+  options.expect("attachment:replace", "self", self, "attachment")
+  options.expect("attachment:replace", 1, program, "program")
+  opts = options.check("attachment:replace", opts, {revision = "number|string"})
+  local have, message, number = mprog.need_order(self, "replace", opts)
+  if not have then
+    return nil, message, number
+  end
+  local other
+  other, message, number = mprog.replace_on(self, self, program, opts)
+  if not other then
+    return nil, message, number
+  end
+  core.attachment.become(self, other)
+  return true
+end
+
+--- Take the program off the hook. A second call does nothing.
+-- @tparam[opt] table opts `revision`
+-- @treturn[1] true
+-- @treturn[2] nil, message, errno: ENOENT (somebody else detached or replaced it), ESTALE, EPERM
+function methods:detach(opts)
+  options.expect("attachment:detach", "self", self, "attachment")
+  opts = options.check("attachment:detach", opts, {revision = "number|string"})
+  local _, detached = core.attachment.flags(self)
+  if detached then
+    return true
+  end
+  local have, message, number = mprog.need_order(self, "detach", opts)
+  if not have then
+    return nil, message, number
+  end
+  local done
+  done, message, number = mprog.detach_from(self, self, opts)
+  if not done then
+    return nil, message, number
+  end
+  core.attachment.set_detached(self)
+  return true
+end
+
+--- The id of the program that the handle stands for.
+-- @function Attachment:program_id
+-- @treturn int
+
+return M

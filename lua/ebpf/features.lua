@@ -1,0 +1,93 @@
+--- What this kernel can do, found by probes: calls that can't succeed and change nothing.
+-- Never by its version: distributions backport. A probe answers yes, no, or "cannot tell" with the errno; only yes and
+-- no are remembered.
+-- @module ebpf.features
+
+local core = require "ebpf.core"
+local errors = require "ebpf.errors"
+
+local errno = errors.errno
+local M = {}
+
+local ingress = core.names.attach_type.cgroup_inet_ingress
+local flag = core.abi.constants
+
+-- yes and no are the errnos that say so; anything else can't tell
+local probes = {
+  cgroup_link = {
+    what = "links on cgroups", since = "5.7", yes = errno.EBADF, no = errno.EINVAL,
+    probe = function() return core.probe.link_create(ingress) end,
+  },
+  cgroup_replace = {
+    what = "replacing a program on a cgroup in place", since = "5.6", yes = errno.EBADF, no = errno.EINVAL,
+    probe = function() return core.probe.prog_attach(ingress, flag.F_ALLOW_MULTI + flag.F_REPLACE) end,
+  },
+  cgroup_preorder = {
+    what = "preorder on cgroups", since = "6.15", yes = errno.EBADF, no = errno.EINVAL,
+    probe = function() return core.probe.prog_attach(ingress, flag.F_ALLOW_MULTI + flag.F_PREORDER) end,
+  },
+  -- the same commit (1209339844601) gave links their flags, so preorder of a link hangs on this one too
+  cgroup_order = {
+    what = "the order of programs on cgroups (before, after, at, revision, preorder of links)", since = "6.17",
+    yes = errno.EBADF, no = errno.EINVAL,
+    probe = function() return core.probe.prog_attach(ingress, flag.F_ALLOW_MULTI + flag.F_BEFORE) end,
+  },
+  pin_path_fd = {
+    what = "pins relative to a directory's descriptor", since = "6.5", yes = errno.EBADF, no = errno.EINVAL,
+    probe = core.probe.path_fd,
+  },
+}
+
+local known = {}
+
+--- Whether the kernel has a feature.
+-- @string name
+-- @treturn[1] boolean
+-- @treturn[2] nil it can't be told
+-- @treturn[2] int errno of the probe
+function M.have(name)
+  if known[name] == nil then
+    local row = probes[name]
+    local number = row.probe()
+    if number == row.yes then
+      known[name] = true
+    elseif number == row.no then
+      known[name] = false
+    else
+      return nil, number
+    end
+  end
+  return known[name]
+end
+
+--- true, or the failure to return: ENOTSUP where it is absent, the probe's errno where it can't be told.
+-- @string name
+-- @string operation
+-- @string subject
+function M.need(name, operation, subject)
+  local have, number = M.have(name)
+  local row = probes[name]
+  if have then
+    return true
+  end
+  if have == false then
+    return errors.fail(operation, subject, "ENOTSUP", ("%s needs Linux %s (probed: absent)"):format(row.what, row.since))
+  end
+  return errors.fail(operation, subject, number, ("cannot tell whether this kernel has %s (since Linux %s)"):format(
+    row.what, row.since))
+end
+
+--- Every feature that the library asks for before it relies on it.
+-- @treturn table by name: {supported = boolean | nil, errno = int | nil, since = string, what = string};
+-- supported is nil where it can't be told, and errno says why
+-- @usage for name, feature in pairs(ebpf.features()) do print(name, feature.supported, feature.since) end
+function M.all()
+  local result = {}
+  for name, row in pairs(probes) do
+    local have, number = M.have(name)
+    result[name] = {supported = have, errno = number, since = row.since, what = row.what}
+  end
+  return result
+end
+
+return M

@@ -1,0 +1,114 @@
+-- (operation × errno) -> one plain sentence: what was checked, or what the kernel documents. Never a guess.
+-- A function is called when the failure is explained, and may look at the process; nil leaves strerror's words.
+-- What needs the hook itself to be looked at is in diagnose.lua.
+
+local capabilities = require "ebpf.capabilities"
+
+local function admin()
+  return capabilities.missing({"CAP_NET_ADMIN", "CAP_SYS_ADMIN"}, true)
+end
+
+local function bpf()
+  return capabilities.missing({"CAP_BPF", "CAP_SYS_ADMIN"}, true)
+end
+
+local function sys_admin()
+  return capabilities.missing {"CAP_SYS_ADMIN"}
+end
+
+local removed = "the cgroup was removed"
+local too_many_files = "this process has as many descriptors open as it may (RLIMIT_NOFILE)"
+
+return {
+  any = {
+    EPERM = bpf,
+    EMFILE = too_many_files,
+    ENOSYS = "this kernel has no bpf(2), or a seccomp filter hides it",
+  },
+  cgroup = {
+    ENOENT = "there is no such directory",
+    ENOTDIR = "a cgroup is a directory",
+  },
+  link = {EPERM = admin, ENOENT = removed},
+  attach = {EPERM = admin, ENOENT = removed},
+  replace = {EPERM = admin},
+  detach = {EPERM = admin},
+  query = {EPERM = admin, ENOENT = removed},
+  ["link update"] = {
+    EPERM = "the link does not run the program given as the old one",
+    ENOLINK = "the link is severed: it was detached, or its cgroup or device is gone",
+    EINVAL = "the new program is of another type, or this type of link can't be updated",
+    EEXIST = "the new program is attached to this hook already",
+    EOPNOTSUPP = "this type of link can't be updated",
+  },
+  ["link detach"] = {
+    EOPNOTSUPP = "this type of link can't be detached: close it, and remove its pins",
+  },
+  from_id = {
+    EPERM = sys_admin,
+    ENOENT = "there is none of this id",
+  },
+  from_fd = {
+    EBADF = "the descriptor is not open",
+    EINVAL = "the descriptor is none of a BPF object",
+    ENOENT = "its kind is read from /proc, which is not mounted",
+  },
+  each = {EPERM = sys_admin},
+  ["program load"] = {
+    EPERM = bpf,
+    EACCES = "the verifier refused the program",
+    EINVAL = "the verifier refused the program, or its type and attach type don't fit",
+    E2BIG = "the program has too many instructions, or too many for the verifier to follow",
+  },
+  ["object open"] = {
+    ENOENT = "there is no such file",
+  },
+  ["map create"] = {
+    EPERM = bpf,
+    EINVAL = "the kernel has no such map type, or the sizes don't fit it",
+  },
+  ["map set"] = {
+    EEXIST = "there is such a key already",
+    ENOENT = "there is no such key",
+    E2BIG = "the map is full (max_entries), or the key is beyond its last",
+    EPERM = "the map is read-only for user space, or frozen",
+  },
+  ["map delete"] = {
+    EINVAL = "elements of this type of map can't be deleted",
+  },
+  ["map each"] = {
+    ENOTSUPP = "this type of map can't be walked",
+    EOPNOTSUPP = "this type of map can't be walked",
+  },
+  pin = {
+    ENOENT = "the directory does not exist: mkdir = true would make it",
+    ENOTDIR = "what should be the directory is none",
+  },
+  ["pin put"] = {
+    EEXIST = "the name is taken: swap() would replace it",
+    ENOENT = "the directory was removed",
+  },
+  ["pin get"] = {
+    ENOENT = "nothing is pinned there",
+    EACCES = "there is a directory, or something that is no pin",
+    EINVAL = "there is something that is no program, map or link",
+  },
+  ["pin swap"] = {
+    EISDIR = "there is a directory",
+    ENOENT = "the directory was removed",
+  },
+  ["pin remove"] = {
+    ENOENT = "nothing is pinned there",
+    EISDIR = "there is a directory",
+    EPERM = "there is a directory",
+  },
+  ["pin each"] = {ENOENT = "there is no such directory"},
+  ["pin mount"] = {
+    EPERM = sys_admin,
+    ENOENT = "there is no such directory",
+  },
+  ["pin lock"] = {
+    EAGAIN = "another process holds the lock",
+    ENOENT = "there is no such directory",
+  },
+}

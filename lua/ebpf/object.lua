@@ -1,0 +1,98 @@
+--- Objects: ELF files of BPF programs and maps, as clang makes them; libbpf opens, relocates and loads them.
+-- Programs and maps taken from an Object own their descriptors: closing or losing the Object doesn't touch them.
+-- On kernels before 5.11 libbpf raises RLIMIT_MEMLOCK when it loads.
+-- @module ebpf.object
+
+local core = require "ebpf.core"
+local options = require "ebpf.options"
+
+local M = {}
+local methods = core.object.methods
+
+--- Open an ELF file, without loading it.
+-- @tparam string|table source a path, or {data = bytes}
+-- @tparam[opt] table opts `name` (of the object; default from the file), `pin_root` (where maps that the file wants
+-- pinned by name are pinned), `rodata` = {variable = integer | bytes}: constants to set before loading
+-- @treturn[1] Object
+-- @treturn[2] nil
+-- @treturn[2] string message, with what libbpf said
+-- @treturn[2] int errno: ENOENT, EINVAL, or one of libbpf's own from 4000
+-- @usage local obj = assert(ebpf.object.open("policy.bpf.o", {rodata = {port = 4242}}))
+function M.open(source, opts)
+  local what = "object.open"
+  opts = options.check(what, opts, {name = "string", pin_root = "string", rodata = "table"})
+  options.expect(what, 1, source, "string", "table")
+  local path, data
+  if type(source) == "table" then
+    data = options.check(what, source, {data = "string"}).data
+    options.expect(what, "data", data, "string")
+  else
+    path = options.path(what, 1, source)
+  end
+  local object, message, errno = core.object.open(path, data, opts.name, opts.pin_root)
+  if not object then
+    return nil, message, errno
+  end
+  for name, value in pairs(opts.rodata or {}) do
+    local done
+    done, message, errno = core.object.set_variable(object, ".rodata", name, value)
+    if not done then
+      object:close()
+      return nil, message, errno
+    end
+  end
+  return object
+end
+
+--- Load the object's programs and maps into the kernel. A second call does nothing.
+-- @function Object:load
+-- @treturn[1] true
+-- @treturn[2] nil
+-- @treturn[2] string message, with what libbpf and the verifier said
+-- @treturn[2] int errno: EPERM (no CAP_BPF), EACCES and EINVAL (the verifier)
+
+--- A program of the loaded object.
+-- @function Object:program
+-- @string name of the function
+-- @treturn[1] Program
+-- @treturn[2] nil, message, errno: ENOENT (none of this name, or not loaded)
+
+--- A map of the loaded object.
+-- @function Object:map
+-- @string name
+-- @treturn[1] Map
+-- @treturn[2] nil, message, errno: ENOENT
+
+local function all(self, names, get)
+  local result = {}
+  for _, name in ipairs(names) do
+    local thing, message, errno = get(self, name)
+    if not thing then
+      return nil, message, errno
+    end
+    result[name] = thing
+  end
+  return result
+end
+
+--- All programs of the loaded object.
+-- @treturn[1] {[string]=Program}
+-- @treturn[2] nil, message, errno
+function methods:programs()
+  options.expect("object:programs", "self", self, "object")
+  local names = {}
+  for index, row in ipairs(core.object.program_names(self)) do
+    names[index] = row[1]
+  end
+  return all(self, names, self.program)
+end
+
+--- All maps of the loaded object.
+-- @treturn[1] {[string]=Map}
+-- @treturn[2] nil, message, errno
+function methods:maps()
+  options.expect("object:maps", "self", self, "object")
+  return all(self, core.object.map_names(self), self.map)
+end
+
+return M

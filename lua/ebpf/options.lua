@@ -1,0 +1,111 @@
+-- Arguments and option tables: what is misused raises here, naming the argument, before any system call.
+-- Levels count so that the error points at the caller's line.
+
+local M = {}
+
+local function sorted(known)
+  local names = {}
+  for name in pairs(known) do
+    names[#names + 1] = name
+  end
+  table.sort(names)
+  return table.concat(names, ", ")
+end
+
+--- What a value is: "link", "program" … for our objects, else type().
+function M.class(value)
+  local metatable = type(value) == "userdata" and getmetatable(value)
+  local name = type(metatable) == "table" and metatable.__name
+  return type(name) == "string" and name:match "^ebpf%.(.*)" or type(value)
+end
+
+--- Raises unless the value is of one of these classes, and open.
+-- @string what the function: "hook:link"
+-- @param argument its number, or its name
+-- @param value
+-- @string ... classes, as M.class names them
+function M.expect(what, argument, value, ...)
+  local class = M.class(value)
+  for _, wanted in ipairs {...} do
+    if class == wanted then
+      if type(value) == "userdata" and value:closed() then
+        error(("bad argument '%s' to '%s' (%s is closed)"):format(argument, what, class), 3)
+      end
+      return value
+    end
+  end
+  error(("bad argument '%s' to '%s' (%s expected, got %s)"):format(argument, what, table.concat({...}, " or "),
+    value == nil and "no value" or class), 3)
+end
+
+--- Raises unless the value is a string without a NUL byte.
+function M.path(what, argument, value)
+  if type(value) ~= "string" then
+    error(("bad argument '%s' to '%s' (path expected, got %s)"):format(argument, what, M.class(value)), 3)
+  end
+  if value == "" or value:find("\0", 1, true) then
+    error(("bad argument '%s' to '%s' (a path is neither empty nor has a NUL byte)"):format(argument, what), 3)
+  end
+  return value
+end
+
+--- Raises unless the table has known keys only, each of the type that `known` gives.
+-- @string what the function
+-- @tparam table|nil options
+-- @tparam {[string]=string} known type by key; "any" for what is checked elsewhere, "a|b" for either
+-- @treturn table the options; a fresh one for nil
+function M.check(what, options, known)
+  if options == nil then
+    return {}
+  end
+  if type(options) ~= "table" then
+    error(("bad options to '%s' (table expected, got %s)"):format(what, M.class(options)), 3)
+  end
+  for key, value in pairs(options) do
+    local wanted = known[key]
+    if not wanted then
+      error(("unknown option '%s' to '%s' (known: %s)"):format(tostring(key), what, sorted(known)), 3)
+    end
+    if wanted ~= "any" and not ("|" .. wanted .. "|"):find("|" .. M.class(value) .. "|", 1, true) then
+      error(("bad option '%s' to '%s' (%s expected, got %s)"):format(key, what, wanted:gsub("|", " or "),
+        M.class(value)), 3)
+    end
+  end
+  return options
+end
+
+--- Raises unless the option is one of the names.
+-- @int[opt=3] level where the error points: 3 is the caller of the function that asks
+function M.one_of(what, key, value, names, level)
+  for _, name in ipairs(names) do
+    if value == name then
+      return value
+    end
+  end
+  error(("bad option '%s' to '%s' (%s expected, got %s)"):format(key, what, table.concat(names, ", "),
+    tostring(value)), level or 3)
+end
+
+--- Raises unless at most one of the options is given, and returns its name.
+function M.at_most_one(what, options, names, level)
+  local given
+  for _, name in ipairs(names) do
+    if options[name] ~= nil and given then
+      error(("options '%s' and '%s' to '%s' exclude each other"):format(given, name, what), level or 3)
+    end
+    given = options[name] ~= nil and name or given
+  end
+  return given
+end
+
+--- Raises unless the name is in a table of names, as ebpf.core has them.
+function M.name(what, argument, value, names, noun)
+  local number = type(value) == "string" and names[value]
+  if not number then
+    error(("bad argument '%s' to '%s' (%s expected, got %s)"):format(argument, what, noun,
+      type(value) == "string" and "'" .. value .. "'" or M.class(value)), 3)
+  end
+  return number
+end
+
+return M

@@ -1,0 +1,148 @@
+-- What runs on a hook, in order, and which link holds each program.
+-- Devices tell the link ids themselves. A cgroup's query never does (6.18), so the system's links are walked for those
+-- on this cgroup and attach type, and matched by program; the list must not have moved meanwhile.
+
+local core = require "ebpf.core"
+
+local M = {}
+local flag = core.abi.constants
+local TRIES = 5
+local unpack = table.unpack or unpack -- luacheck: ignore
+
+local function mode_of(flags, count)
+  if count == 0 then
+    return nil -- an empty hook has none: the first program brings it
+  end
+  return flags % 4 >= flag.F_ALLOW_MULTI and "multi" or flags % 2 == 1 and "override" or "exclusive"
+end
+
+M.mode_of = mode_of
+
+-- The cgroup and those above it, for what an effective list may hold.
+local function ancestry(cgroup_id, hook)
+  local ids = {cgroup_id}
+  local current = core.cgroup.of(hook)
+  while current do
+    local parent = current:parent()
+    current:close()
+    current = parent
+    ids[#ids + 1] = parent and parent:id()
+  end
+  return ids
+end
+
+-- Gives entries their links. A program that is attached several times here, by several links or by a link and without
+-- one, has no telling which entry is whose: then each carries the candidates, link_ids, and no link_id.
+local function assign(list, owners)
+  local entries, links = {}, {}
+  for _, entry in ipairs(list) do
+    entries[entry.program_id] = (entries[entry.program_id] or 0) + 1
+  end
+  for _, owner in ipairs(owners) do
+    links[owner.program_id] = links[owner.program_id] or {}
+    table.insert(links[owner.program_id], owner)
+  end
+  for _, entry in ipairs(list) do
+    local candidates = links[entry.program_id]
+    if candidates and #candidates == 1 and entries[entry.program_id] == 1 then
+      entry.link_id = candidates[1].link_id
+    elseif candidates then
+      entry.link_ids = {}
+      for index, owner in ipairs(candidates) do
+        entry.link_ids[index] = owner.link_id
+      end
+    end
+  end
+end
+
+local function same(list, other)
+  if #list ~= #other or list.revision ~= other.revision then
+    return false
+  end
+  for index, entry in ipairs(list) do
+    if entry.program_id ~= other[index].program_id then
+      return false
+    end
+  end
+  return true
+end
+
+local function shape(list, effective)
+  if effective then
+    list.effective = true
+  else
+    list.mode = mode_of(list.attach_flags, #list)
+  end
+  list.attach_flags = nil
+  return list
+end
+
+--- The programs of a hook.
+-- @param hook Mprog or Attachment
+-- @bool effective with those of the cgroups above, as they run here
+-- @bool links find the links
+-- @treturn[1] table snapshot
+-- @treturn[2] nil, message, errno
+function M.take(hook, effective, links)
+  local description = core.mprog.describe(hook)
+  local query_flags = effective and flag.F_QUERY_EFFECTIVE or 0
+  local list, message, errno = core.mprog.query(hook, query_flags)
+  if not list then
+    return nil, message, errno
+  end
+  if not links or #list == 0 or not description.cgroup_id then
+    return shape(list, effective)
+  end
+  local cgroups = effective and ancestry(description.cgroup_id, hook) or {description.cgroup_id}
+  local attach_type = core.names.attach_type[description.attach_type]
+  local owners, skipped
+  for _ = 1, TRIES do
+    owners, skipped, errno = core.link.on_cgroups(attach_type, unpack(cgroups))
+    if not owners then
+      list.links_unknown = skipped -- a message: programs are listed all the same
+      return shape(list, effective)
+    end
+    local again
+    again, message, errno = core.mprog.query(hook, query_flags)
+    if not again then
+      return nil, message, errno
+    end
+    if same(list, again) then
+      assign(list, owners)
+      list.skipped = skipped > 0 and skipped or nil
+      return shape(list, effective)
+    end
+    list = again
+  end
+  assign(list, owners)
+  list.unsettled = true
+  return shape(list, effective)
+end
+
+--- The entries of a snapshot that hold a program, by id.
+function M.find(list, program_id)
+  local found = {}
+  for index, entry in ipairs(list) do
+    if entry.program_id == program_id then
+      entry.index = index
+      found[#found + 1] = entry
+    end
+  end
+  return found
+end
+
+--- The link that holds the program here; nil when none does, or when it is attached without a link as well.
+function M.owner(list, program_id)
+  local entries = M.find(list, program_id)
+  for _, entry in ipairs(entries) do
+    local link_id = entry.link_id
+    if not link_id and entry.link_ids and #entry.link_ids >= #entries then
+      link_id = entry.link_ids[1]
+    end
+    if link_id then
+      return link_id
+    end
+  end
+end
+
+return M
