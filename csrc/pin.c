@@ -343,8 +343,10 @@ static void lock_tostring(lua_State *L, const struct ebpf_handle *handle)
 }
 
 static const luaL_Reg pin_methods[] = {
-    {"put", pin_put},       {"get", pin_get},   {"swap", pin_swap}, {"remove", pin_remove},
-    {"exists", pin_exists}, {"path", pin_path}, {NULL, NULL},
+    {"put", pin_put},
+    {"exists", pin_exists},
+    {"path", pin_path},
+    {NULL, NULL},
 };
 
 static const luaL_Reg lock_methods[] = {{NULL, NULL}};
@@ -364,7 +366,8 @@ static const struct ebpf_class lock_class = {
 };
 
 static const luaL_Reg functions[] = {
-    {"at", pin_at}, {"names", pin_names}, {"mount", pin_mount}, {"lock", pin_lock}, {NULL, NULL},
+    {"at", pin_at},         {"put", pin_put},     {"get", pin_get},     {"swap", pin_swap}, {"remove", pin_remove},
+    {"names", pin_names},   {"mount", pin_mount}, {"lock", pin_lock}, {NULL, NULL},
 };
 
 int ebpf_open_pin(lua_State *L)

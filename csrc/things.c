@@ -15,12 +15,13 @@
 
 static const struct kind {
     const struct ebpf_class *class;
-    const char *file; /* what /proc/self/fd/N links to */
+    const char *files[2]; /* what /proc/self/fd/N links to */
     enum abi_cmd fd_by_id, next_id;
 } kinds[] = {
-    {&ebpf_program_class, "anon_inode:bpf-prog", ABI_PROG_GET_FD_BY_ID, ABI_PROG_GET_NEXT_ID},
-    {&ebpf_map_class, "anon_inode:bpf-map", ABI_MAP_GET_FD_BY_ID, ABI_MAP_GET_NEXT_ID},
-    {&ebpf_link_class, "anon_inode:bpf-link", ABI_LINK_GET_FD_BY_ID, ABI_LINK_GET_NEXT_ID},
+    {&ebpf_program_class, {"anon_inode:bpf-prog"}, ABI_PROG_GET_FD_BY_ID, ABI_PROG_GET_NEXT_ID},
+    {&ebpf_map_class, {"anon_inode:bpf-map"}, ABI_MAP_GET_FD_BY_ID, ABI_MAP_GET_NEXT_ID},
+    /* a descriptor from LINK_CREATE is spelled with an underscore, one from GET_FD_BY_ID or OBJ_GET with a dash */
+    {&ebpf_link_class, {"anon_inode:bpf-link", "anon_inode:bpf_link"}, ABI_LINK_GET_FD_BY_ID, ABI_LINK_GET_NEXT_ID},
 };
 
 enum { KINDS = sizeof(kinds) / sizeof(*kinds) };
@@ -37,8 +38,9 @@ static const struct kind *kind_of(int fd)
         return NULL;
     target[length] = '\0';
     for (int i = 0; i < KINDS; i++)
-        if (strcmp(target, kinds[i].file) == 0)
-            return &kinds[i];
+        for (int j = 0; j < 2 && kinds[i].files[j]; j++)
+            if (strcmp(target, kinds[i].files[j]) == 0)
+                return &kinds[i];
     errno = EINVAL;
     return NULL;
 }
