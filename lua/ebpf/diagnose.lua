@@ -35,8 +35,8 @@ local function wanted_type(attach_type)
 end
 
 local function removed(hook)
-  local _, _, number = core.mprog.mode(hook)
-  return name_of[number] == "ENOENT"
+  local flags, _, number = core.mprog.mode(hook)
+  return not flags and name_of[number] == "ENOENT"
 end
 
 local function wrong_type(program, attach_type)
@@ -92,9 +92,9 @@ local function refused(hook, description, mode)
 end
 
 local function full(hook, description)
-  local _, count = core.mprog.mode(hook)
+  local flags, count = core.mprog.mode(hook)
   local limit = description.cgroup_id and 64 or 63
-  if type(count) == "number" and count >= limit then
+  if flags and count >= limit then
     return ("the list is full: a hook holds %d programs at most"):format(limit)
   end
 end
@@ -114,9 +114,9 @@ end
 local reasons = {}
 
 function reasons.ESTALE(context)
-  local _, _, revision = core.mprog.mode(context.hook)
+  local flags, _, revision = core.mprog.mode(context.hook)
   return ("the order changed since revision %s%s"):format(tostring(context.revision),
-    revision and (": it is at " .. tostring(revision)) or "")
+    flags and revision and (": it is at " .. tostring(revision)) or "")
 end
 
 function reasons.EINVAL(context)

@@ -17,10 +17,17 @@ local function record(...)
   io.flush()
 end
 
-local function place(element, trace)
-  trace = element.trace or trace or {}
-  local file = element.descriptor == "file" and element.name or trace.short_src
-  return (file or "?"):gsub("^%./", ""), trace.currentline or 0
+-- Where the test stands in its spec file, even if a helper called `it` for it.
+local function place(element)
+  local file = element
+  while file and file.descriptor ~= "file" do
+    file = busted.parent(file)
+  end
+  local trace = element.trace or {}
+  local name = file and file.name or trace.short_src or "?"
+  local line = trace.short_src == name and trace.currentline
+    or (trace.traceback or ""):match(name:gsub("%p", "%%%0") .. ":(%d+)")
+  return name:gsub("^%./", "") .. (line and ":" .. line or "")
 end
 
 local function text_of(message)
@@ -34,8 +41,7 @@ local function explain(word, element, message, trace)
   if word == "ERROR" and trace and trace.traceback then
     text = text .. "\n" .. trace.traceback:match("^%s*(.-)%s*$")
   end
-  local file, line = place(element, trace)
-  io.write(("%s %s:%d: %s\n    %s\n"):format(word, file, line, full_name(element), (text:gsub("\n", "\n    "))))
+  io.write(("%s %s: %s\n    %s\n"):format(word, place(element), full_name(element), (text:gsub("\n", "\n    "))))
   io.flush()
 end
 
@@ -43,9 +49,8 @@ return function()
   local handler = {}
   local reasons = {} -- why a test is pending, by element
 
-  local function verdict(verb, element, trace, reason)
-    local file, line = place(element, trace)
-    record(verb, file, line, full_name(element), reason or "")
+  local function verdict(verb, element, reason)
+    record(verb, place(element), full_name(element), reason or "")
   end
 
   function handler.test_start(element)
@@ -55,7 +60,7 @@ return function()
 
   function handler.test_end(element, _, status)
     local verb = ({ success = "pass", pending = "skip" })[status] or "fail"
-    verdict(verb, element, nil, reasons[element])
+    verdict(verb, element, reasons[element])
     return nil, true
   end
 
@@ -68,13 +73,13 @@ return function()
 
   function handler.failure(element, _, message, trace)
     explain("FAIL", element, message, trace)
-    if element.descriptor ~= "it" then verdict("fail", element, trace) end
+    if element.descriptor ~= "it" then verdict("fail", element) end
     return nil, true
   end
 
   function handler.error(element, _, message, trace)
     explain("ERROR", element, message, trace)
-    if element.descriptor ~= "it" then verdict("fail", element, trace) end
+    if element.descriptor ~= "it" then verdict("fail", element) end
     return nil, true
   end
 

@@ -108,12 +108,12 @@ function World:pin(name)
   return self:keep(ebpf.pin.at(self:pin_path(name)))
 end
 
---- A UDP socket that belongs to the cgroup: made while this process is in it.
+--- A UDP socket that belongs to the cgroup: made while this process is in it (udp4, because udp makes it later).
 function World:sender(cgroup)
   local home = system.read "/proc/self/cgroup":match "0::(%S*)"
   local procs = cgroup:path() .. "/cgroup.procs"
   assert(system.write(procs, "0"))
-  local udp = assert(socket.udp())
+  local udp = assert(socket.udp4())
   local mountpoint = ebpf.cgroup.mountpoint()
   system.write(mountpoint .. home .. "/cgroup.procs", "0")
   table.insert(self.sockets, udp)
@@ -122,7 +122,7 @@ end
 
 --- A UDP socket on loopback: socket, port. `received` reads what has arrived by now.
 function World:receiver()
-  local udp = assert(socket.udp())
+  local udp = assert(socket.udp4())
   assert(udp:setsockname("127.0.0.1", 0))
   udp:settimeout(0)
   table.insert(self.sockets, udp)

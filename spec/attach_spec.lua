@@ -1,0 +1,431 @@
+-- Programs attached to a cgroup without a link: scenarios of the kernel's selftests cgroup_attach_multi,
+-- cgroup_attach_override and cgroup_attach_autodetach, the guards that the library adds, and BPF_F_REPLACE.
+
+local ebpf = require "ebpf"
+local w = require "spec.support.world"
+
+w.describe("a program attached without a link", function(world)
+  it("stays when its handle is closed, until it is detached by name", function()
+    local hook = world():hook()
+    local program = world():program()
+    assert(hook:attach(program)):close()
+    assert.order(hook:query(), program)
+    assert.equal("multi", hook:query().mode)
+    assert.is_true(hook:detach(program))
+    assert.order(hook:query())
+    assert.fails({hook:detach(program)}, "ENOENT", ("program %d is not attached here"):format(program:id()))
+  end)
+
+  it("is detached by its handle, which says so and does nothing the second time", function()
+    local hook = world():hook()
+    local a, b = world():programs(2)
+    local attachment = world():keep(hook:attach(a))
+    world():keep(hook:attach(b))
+    assert.equal(a:id(), attachment:program_id())
+    assert.matches("^ebpf.attachment: program %d+ at cgroup_inet_egress on /", tostring(attachment))
+    assert.is_true(attachment:detach())
+    assert.matches("detached from cgroup_inet_egress", tostring(attachment))
+    assert.order(hook:query(), b)
+    world():keep(hook:attach(a)) -- somebody else's by now
+    assert.is_true(attachment:detach())
+    assert.order(hook:query(), b, a)
+  end)
+
+  it("is there once: a second time is EEXIST, and says where it stands", function()
+    local hook = world():hook()
+    local a, b = world():programs(2)
+    world():keep(hook:attach(a))
+    world():keep(hook:attach(b))
+    assert.fails({hook:attach(b)}, "EEXIST", ("program %d is attached here already, at position 2"):format(b:id()))
+    assert.order(hook:query(), a, b)
+  end)
+
+  it("is replaced in place, first, middle and last", function()
+    for position = 1, 3 do
+      local hook = world():hook()
+      local programs = {world():programs(3)}
+      local new = world():program()
+      for _, program in ipairs(programs) do
+        world():keep(hook:attach(program))
+      end
+      world():keep(hook:replace(programs[position], new))
+      programs[position] = new
+      assert.order(hook:query(), programs[1], programs[2], programs[3])
+    end
+  end)
+
+  it("is replaced by whatever names it: program, attachment, entry, id", function()
+    local hook = world():hook()
+    local a, b, c, d, e = world():programs(5)
+    local attachment = world():keep(hook:attach(a))
+    attachment = world():keep(hook:replace(attachment, b))
+    assert.order(hook:query(), b)
+    world():keep(hook:replace(hook:query()[1], c))
+    assert.order(hook:query(), c)
+    world():keep(hook:replace({program_id = c:id()}, d))
+    assert.order(hook:query(), d)
+    assert.fails({attachment:replace(e)}, "ENOENT", ("program %d is not attached here"):format(b:id()))
+    attachment = world():keep(hook:replace(d, e))
+    assert.is_true(attachment:replace(a))
+    assert.equal(a:id(), attachment:program_id())
+    assert.is_true(attachment:detach())
+    assert.order(hook:query())
+  end)
+
+  it("is replaced by itself without harm, and by one that is there already with EEXIST", function()
+    local hook = world():hook()
+    local a, b = world():programs(2)
+    world():keep(hook:attach(a))
+    world():keep(hook:attach(b))
+    world():keep(hook:replace(a, a))
+    assert.order(hook:query(), a, b)
+    assert.fails({hook:replace(a, b)}, "EEXIST", "is attached here already, at position 2")
+    assert.order(hook:query(), a, b)
+  end)
+
+  it("that isn't attached can't be replaced: ENOENT, and nothing is appended", function()
+    local hook = world():hook()
+    local a, b, c = world():programs(3)
+    world():keep(hook:attach(a))
+    assert.fails({hook:replace(b, c)}, "ENOENT", ("program %d is not attached here"):format(b:id()))
+    assert.order(hook:query(), a)
+    local empty = world():hook()
+    assert.fails({empty:replace(b, c)}, "ENOENT", "is not attached here")
+    assert.order(empty:query())
+  end)
+
+  it("that a link owns is replaced and detached by that link only: EBUSY, naming it", function()
+    local hook = world():hook()
+    local a, b, c = world():programs(3)
+    local link = world():keep(hook:link(a))
+    world():keep(hook:attach(b))
+    local words = ("attached by link %d: use link:update"):format(link:id())
+    assert.fails({hook:replace(a, c)}, "EBUSY", words)
+    assert.fails({hook:replace(link, c)}, "EBUSY", words)
+    assert.fails({hook:replace(hook:query()[1], c)}, "EBUSY", words)
+    words = ("attached by link %d: use link:detach"):format(link:id())
+    assert.fails({hook:detach(a)}, "EBUSY", words)
+    assert.fails({hook:detach(link)}, "EBUSY", words)
+    assert.fails({hook:detach(hook:query()[1])}, "EBUSY", words)
+    assert.fails({hook:detach(nil, {at = "head"})}, "EBUSY", words)
+    assert.order(hook:query(), a, b)
+  end)
+
+  it("is detached at the head and at the tail of the list", function()
+    local hook = world():hook()
+    local a, b, c = world():programs(3)
+    for _, program in ipairs {a, b, c} do
+      world():keep(hook:attach(program))
+    end
+    assert.is_true(hook:detach(nil, {at = "head"}))
+    assert.order(hook:query(), b, c)
+    assert.is_true(hook:detach(nil, {at = "tail"}))
+    assert.order(hook:query(), b)
+    assert.is_true(hook:detach(nil, {at = "tail"}))
+    assert.fails({hook:detach(nil, {at = "tail"})}, "ENOENT", "nothing is attached here")
+  end)
+
+  w.it_needs("cgroup_preorder", "keeps its preorder when it is replaced through its attachment", function()
+    local hook = world():hook()
+    local a, b, c, d = world():programs(4)
+    world():keep(hook:attach(a))
+    local early = world():keep(hook:attach(b, {preorder = true}))
+    assert.order(hook:query{effective = true}, b, a)
+    assert.is_true(early:replace(c))
+    assert.order(hook:query{effective = true}, c, a)
+    early = world():keep(hook:replace(early, d))
+    assert.order(hook:query{effective = true}, d, a)
+    assert.is_true(early:replace(b))
+    assert.order(hook:query{effective = true}, b, a)
+    world():keep(hook:replace(b, c, {preorder = true}))
+    assert.order(hook:query{effective = true}, c, a)
+  end)
+
+  it("goes with its cgroup", function()
+    local cgroup = world():cgroup()
+    local hook = world():hook(nil, cgroup)
+    local program = world():program()
+    local attachment = world():keep(hook:attach(program))
+    world():remove_cgroup(cgroup)
+    assert.fails({attachment:replace(world():program())}, "ENOENT", "the cgroup was removed")
+    assert.fails({attachment:detach()}, "ENOENT", "the cgroup was removed")
+    assert.fails({hook:attach(program)}, "ENOENT", "the cgroup was removed")
+    assert.fails({hook:replace(program, world():program())}, "ENOENT", "the cgroup was removed")
+  end)
+
+  it("of another type is refused, saying which type the hook takes", function()
+    local hook = world():hook()
+    local xdp = world():program(2, {type = "xdp"})
+    local words = "the program is of type xdp, and cgroup_inet_egress takes cgroup_skb"
+    assert.fails({hook:attach(xdp)}, "EINVAL", words)
+    assert.fails({hook:link(xdp)}, "EINVAL", words)
+    local program = world():program()
+    world():keep(hook:attach(program))
+    assert.fails({hook:replace(program, xdp)}, "EINVAL", words)
+    local sockets = world():hook "cgroup_inet_sock_create"
+    assert.fails({sockets:attach(program)}, "EINVAL", "takes cgroup_sock")
+    assert.order(hook:query(), program)
+  end)
+
+  it("that was loaded for another attach type is refused", function()
+    local connect = world():program(1, {type = "cgroup_sock_addr", attach_type = "cgroup_inet4_connect"})
+    local hook = world():hook "cgroup_inet4_bind"
+    assert.fails({hook:attach(connect)}, "EINVAL", "loaded for another attach type")
+    assert.fails({hook:link(connect)}, "EINVAL", "loaded for another attach type")
+    world():keep(world():hook "cgroup_inet4_connect":attach(connect))
+  end)
+
+  it("finds the list full at 64, and says so, also when it would replace", function()
+    local hook = world():hook()
+    local programs = {world():programs(64)}
+    for _, program in ipairs(programs) do
+      hook:attach(program):close()
+    end
+    assert.equal(64, #hook:query())
+    local words = "the list is full: a hook holds 64 programs at most"
+    local new = world():program()
+    assert.fails({hook:attach(new)}, "E2BIG", words)
+    assert.fails({hook:link(new)}, "E2BIG", words)
+    assert.fails({hook:replace(programs[1], new)}, "E2BIG", "refuses a replace too")
+    assert.equal(64, #hook:query())
+    assert.is_true(hook:detach(programs[64]))
+    local link = world():keep(hook:link(new))
+    assert.is_true(link:update(programs[64])) -- a link's place is its own, full or not
+    programs[65] = nil
+    assert.equal(programs[64]:id(), hook:query()[64].program_id)
+  end)
+
+  it("is listed with all others above it, however many", function()
+    local parent = world():cgroup()
+    local child = world():cgroup(parent)
+    local programs = {world():programs(50)}
+    local above, below = world():hook(nil, parent), world():hook(nil, child)
+    for _, program in ipairs(programs) do
+      above:attach(program):close()
+      below:attach(program):close()
+    end
+    assert.equal(50, #below:query())
+    local effective = below:query{effective = true} -- more than the first guess of 64
+    assert.equal(100, #effective)
+    for i = 1, 100 do
+      assert.equal(programs[(i - 1) % 50 + 1]:id(), effective[i].program_id)
+    end
+  end)
+end)
+
+w.describe("the mode of a cgroup's hook", function(world)
+  local single = {"override", "exclusive"}
+
+  it("is that of the first program, and is forgotten with the last", function()
+    local hook = world():hook()
+    for _, mode in ipairs {"multi", "override", "exclusive"} do
+      assert.is_nil(hook:query().mode)
+      local attachment = world():keep(hook:attach(world():program(), {mode = mode}))
+      assert.equal(mode, hook:query().mode)
+      assert.is_true(attachment:detach())
+    end
+    assert.is_nil(hook:query().mode)
+  end)
+
+  for _, mode in ipairs(single) do
+    it(mode .. " never replaces a program unasked: EEXIST, naming it", function()
+      local hook = world():hook()
+      local a, b = world():programs(2)
+      world():keep(hook:attach(a, {mode = mode}))
+      assert.fails({hook:attach(b, {mode = mode})}, "EEXIST", ("program %d is attached, and mode %s would replace it: "
+        .. "overwrite = true"):format(a:id(), mode))
+      assert.fails({hook:attach(a, {mode = mode})}, "EEXIST")
+      assert.order(hook:query(), a)
+      world():keep(hook:attach(b, {mode = mode, overwrite = true}))
+      assert.order(hook:query(), b)
+      assert.equal(mode, hook:query().mode)
+    end)
+
+    it(mode .. " never detaches a program that wasn't named", function()
+      local hook = world():hook()
+      local a, b = world():programs(2)
+      local attachment = world():keep(hook:attach(a, {mode = mode}))
+      assert.fails({hook:detach(b)}, "ENOENT", ("program %d is not attached here"):format(b:id()))
+      assert.order(hook:query(), a)
+      world():keep(hook:attach(b, {mode = mode, overwrite = true}))
+      assert.fails({attachment:detach()}, "ENOENT", ("program %d is not attached here"):format(a:id()))
+      assert.order(hook:query(), b)
+      assert.is_true(hook:detach(b))
+      assert.order(hook:query())
+    end)
+
+    it(mode .. " replaces the program that is named, and no other", function()
+      local hook = world():hook()
+      local a, b, c = world():programs(3)
+      local attachment = world():keep(hook:attach(a, {mode = mode}))
+      assert.fails({hook:replace(b, c)}, "ENOENT", ("program %d is not attached here"):format(b:id()))
+      assert.order(hook:query(), a)
+      assert.is_true(attachment:replace(b))
+      assert.order(hook:query(), b)
+      world():keep(hook:replace(b, c))
+      assert.order(hook:query(), c)
+      assert.equal(mode, hook:query().mode)
+    end)
+
+    it(mode .. " is not shared with the others: EPERM, naming the mode that is", function()
+      local hook = world():hook()
+      local a, b = world():programs(2)
+      world():keep(hook:attach(a, {mode = mode}))
+      local words = "the hook is in mode " .. mode
+      assert.fails({hook:attach(b)}, "EPERM", words)
+      assert.fails({hook:link(b)}, "EPERM", words)
+      local other = mode == "override" and "exclusive" or "override"
+      assert.fails({hook:attach(b, {mode = other, overwrite = true})}, "EPERM", words)
+      assert.order(hook:query(), a)
+    end)
+
+    it(mode .. " is refused where programs are attached in mode multi, with and without links", function()
+      local hook = world():hook()
+      local a, b = world():programs(2)
+      local link = world():keep(hook:link(a))
+      assert.fails({hook:attach(b, {mode = mode, overwrite = true})}, "EPERM", "the hook is in mode multi")
+      assert.fails({hook:attach(b, {mode = mode})}, "EEXIST", "is attached")
+      link:close()
+      world():keep(hook:attach(a))
+      assert.fails({hook:attach(b, {mode = mode, overwrite = true})}, "EPERM", "the hook is in mode multi")
+      assert.order(hook:query(), a)
+    end)
+  end
+
+  it("exclusive allows nothing below, by whatever way, and names the cgroup that forbids it", function()
+    local parent = world():cgroup()
+    local middle = world():cgroup(parent)
+    local child = world():cgroup(middle)
+    local above, below = world():hook(nil, parent), world():hook(nil, child)
+    local a, b = world():programs(2)
+    local attachment = world():keep(above:attach(a, {mode = "exclusive"}))
+    local words = "has an exclusive program, which allows none below"
+    for _, mode in ipairs {"multi", "override", "exclusive"} do
+      assert.fails({below:attach(b, {mode = mode})}, "EPERM", words)
+    end
+    assert.fails({below:link(b)}, "EPERM", words)
+    assert.order(below:query{effective = true}, a)
+    assert.is_true(attachment:detach())
+    world():keep(below:link(b))
+    assert.order(below:query{effective = true}, b)
+  end)
+
+  it("override lets the innermost program run alone, and multi adds to the multi above", function()
+    local parent = world():cgroup()
+    local child = world():cgroup(parent)
+    local above, below = world():hook(nil, parent), world():hook(nil, child)
+    local a, b, c = world():programs(3)
+    world():keep(above:attach(a, {mode = "override"}))
+    assert.order(below:query{effective = true}, a)
+    local inner = world():keep(below:attach(b, {mode = "override"}))
+    assert.order(below:query{effective = true}, b)
+    assert.is_true(inner:detach())
+    world():keep(below:attach(c))
+    assert.order(below:query{effective = true}, c)
+    assert.order(above:query{effective = true}, a)
+  end)
+
+  it("decides over packets: an override above yields to the one below", function()
+    local parent = world():cgroup()
+    local child = world():cgroup(parent)
+    local pass, drop = world():program(1), world():program(0)
+    local receiver, port = world():receiver()
+    local sender = world():sender(child)
+    local function arrives()
+      sender:sendto("x", "127.0.0.1", port)
+      return w.received(receiver)
+    end
+    local above, below = world():hook(nil, parent), world():hook(nil, child)
+    assert.equal(1, arrives())
+    world():keep(above:attach(drop, {mode = "override"}))
+    assert.equal(0, arrives())
+    local inner = world():keep(below:attach(pass, {mode = "override"}))
+    assert.equal(1, arrives())
+    assert.is_true(inner:detach())
+    assert.equal(0, arrives())
+  end)
+
+  it("is refused with an error that names the argument when misused", function()
+    local hook = world():hook()
+    local program = world():program()
+    local link = world():keep(hook:link(world():program()))
+    for _, case in ipairs {
+      {"'mode'.*multi, override, exclusive expected, got single", function() hook:attach(program, {mode = "single"}) end},
+      {"'overwrite'.*goes with mode", function() hook:attach(program, {overwrite = true}) end},
+      {"'before'.*goes with mode multi", function() hook:attach(program, {mode = "override", before = program}) end},
+      {"'preorder'.*goes with mode multi", function() hook:attach(program, {mode = "exclusive", preorder = true}) end},
+      {"program expected, got no value", function() hook:attach() end},
+      {"unknown option 'flags'", function() hook:attach(program, {flags = 2}) end},
+      {"unknown option 'before' to 'hook:replace'", function() hook:replace(program, program, {before = link}) end},
+      {"'2' to 'hook:replace' %(program expected, got no value", function() hook:replace(program) end},
+      {"'1' to 'hook:replace'.*got no value", function() hook:replace(nil, program) end},
+      {"'1' to 'hook:replace'.*got mprog", function() hook:replace(hook, program) end},
+      {"a program, or the option 'at', and not both", function() hook:detach() end},
+      {"a program, or the option 'at', and not both", function() hook:detach(program, {at = "head"}) end},
+      {"'at'.*head, tail expected", function() hook:detach(nil, {at = "first"}) end},
+      {"table expected, got string", function() hook:attach(program, "multi") end},
+      {"boolean expected, got string", function() hook:query{effective = "yes"} end},
+      {"unknown option 'efective'", function() hook:query{efective = true} end},
+    } do
+      local ok, message = pcall(case[2])
+      assert.is_false(ok)
+      assert.matches(case[1], message)
+    end
+    assert.equal(1, #hook:query())
+  end)
+end)
+
+w.describe("a cgroup", function(world)
+  it("tells its id, path and parent, and hooks outlive its handle", function()
+    local parent = world():cgroup()
+    local child = world():cgroup(parent)
+    assert.equal(child:path(), child:path())
+    local up = world():keep(child:parent())
+    assert.equal(parent:id(), up:id())
+    assert.equal("ebpf.cgroup: " .. child:path() .. " fd " .. child:fd(), tostring(child))
+    local hook = world():hook("cgroup_inet_ingress", child)
+    assert.same({attach_type = "cgroup_inet_ingress", where = child:path(), cgroup_id = child:id()}, hook:describe())
+    local program = world():program()
+    child:close()
+    local link = world():keep(hook:link(program))
+    assert.equal(hook:describe().cgroup_id, link:info().cgroup_id)
+  end)
+
+  it("has none above the top of what is mounted", function()
+    local cgroup = world():keep(ebpf.cgroup.open(ebpf.cgroup.mountpoint()))
+    assert.is_nil(cgroup:parent())
+  end)
+
+  it("is not a v1 hierarchy, a file, or a directory elsewhere: each says which", function()
+    local lfs = require "lfs"
+    local path = os.tmpname()
+    os.remove(path)
+    lfs.mkdir(path)
+    assert.fails({ebpf.cgroup.open(path)}, "EBADF", "not a directory of a cgroup2 file system")
+    local mounted = os.execute(("mount -t cgroup -o none,name=luaebpf cgroup %s 2>/dev/null"):format(path))
+    if mounted == true or mounted == 0 then
+      assert.fails({ebpf.cgroup.open(path)}, "EBADF", "cgroup v1")
+      os.execute("umount " .. path)
+    end
+    lfs.rmdir(path)
+    assert.fails({ebpf.cgroup.open(world():cgroup():path() .. "/cgroup.procs")}, "ENOTDIR", "a cgroup is a directory")
+    assert.fails({ebpf.cgroup.open "/no/such/place"}, "ENOENT", "/no/such/place")
+    for _, case in ipairs {{"path expected, got no value", nil}, {"NUL", "/sys\0/x"}, {"empty", ""}, {"path", 7}} do
+      local ok, message = pcall(ebpf.cgroup.open, case[2])
+      assert.is_false(ok)
+      assert.matches("'1' to 'cgroup.open'", message)
+    end
+  end)
+
+  it("has hooks for the attach types of cgroups, and for no other name", function()
+    local cgroup = world():cgroup()
+    for _, case in ipairs {{"attach type expected, got 'cgroup_inet_egres'", "cgroup_inet_egres"},
+      {"tcx_ingress is no attach type of cgroups", "tcx_ingress"}, {"got nil", nil}, {"got number", 1}} do
+      local ok, message = pcall(cgroup.mprog, cgroup, case[2])
+      assert.is_false(ok)
+      assert.matches(case[1], message)
+    end
+    cgroup:close()
+    assert.has_error(function() cgroup:mprog "cgroup_inet_egress" end)
+  end)
+end)
