@@ -121,21 +121,18 @@ static void push_bytes(lua_State *L, const char *bytes, uint32_t size)
  * is an integer too: that is how 64-bit values come from Lua < 5.3. */
 static void check_bytes(lua_State *L, int index, const char *what, char *bytes, uint32_t size)
 {
+    bool text = lua_type(L, index) == LUA_TSTRING;
     uint64_t value;
-    size_t length = 0;
 
-    if (lua_type(L, index) == LUA_TSTRING) {
-        const char *text = lua_tolstring(L, index, &length);
-
-        if (length == size) {
-            memcpy(bytes, text, size);
-            return;
-        }
+    if (text && compat_rawlen(L, index) == size) {
+        memcpy(bytes, lua_tostring(L, index), size);
+        return;
     }
     if (!ebpf_integer_size(size) || !ebpf_test_u64(L, index, &value)) {
-        lua_pushfstring(L, "%s of %d bytes expected, got %s", what, (int)size, luaL_typename(L, index));
-        if (lua_type(L, index) == LUA_TSTRING)
-            lua_pushfstring(L, "%s of %d bytes expected, got %d", what, (int)size, (int)length);
+        if (text)
+            lua_pushfstring(L, "%s of %d bytes expected, got %d", what, (int)size, (int)compat_rawlen(L, index));
+        else
+            lua_pushfstring(L, "%s of %d bytes expected, got %s", what, (int)size, luaL_typename(L, index));
         luaL_argerror(L, index, lua_tostring(L, -1));
     }
     if (!ebpf_store_integer(bytes, value, size))

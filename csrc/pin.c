@@ -232,12 +232,9 @@ static void pin_tostring(lua_State *L, const struct ebpf_handle *handle)
     lua_pushstring(L, ((const struct ebpf_pin *)handle)->path);
 }
 
-/* names(dir) -> {name, …}: of what isn't a directory */
-static int pin_names(lua_State *L)
+/* Adds the names of what isn't a directory to the list on top. 0, or errno. */
+static int list_names(lua_State *L, int fd)
 {
-    const char *path = check_path(L, 1);
-    struct ebpf_handle *guard = ebpf_handle_new(L, &lock_class, 0);
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     union {
         char bytes[4096];
         struct dirent64 aligned;
@@ -245,12 +242,6 @@ static int pin_names(lua_State *L)
     long size;
     int count = 0;
 
-    if (fd < 0)
-        return ebpf_fail(L, errno, "pin each", "%s", path);
-    ebpf_handle_own(guard, fd);
-    if (!on_bpffs(fd))
-        return ebpf_fail_why(L, EPERM, no_bpffs, "pin each", "%s", path);
-    lua_newtable(L);
     while ((size = syscall(SYS_getdents64, fd, buffer.bytes, sizeof(buffer))) > 0) {
         for (long offset = 0; offset < size;) {
             const struct dirent64 *entry = (const struct dirent64 *)(buffer.bytes + offset);
@@ -262,9 +253,27 @@ static int pin_names(lua_State *L)
             offset += entry->d_reclen;
         }
     }
-    if (size < 0)
+    return size < 0 ? errno : 0;
+}
+
+/* names(dir) -> {name, …}: of what isn't a directory */
+static int pin_names(lua_State *L)
+{
+    const char *path = check_path(L, 1);
+    struct ebpf_handle *guard = ebpf_handle_new(L, &lock_class, 0);
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int error;
+
+    if (fd < 0)
         return ebpf_fail(L, errno, "pin each", "%s", path);
+    ebpf_handle_own(guard, fd);
+    lua_newtable(L);
+    error = on_bpffs(fd) ? list_names(L, fd) : EPERM;
     ebpf_handle_close(guard);
+    if (error == EPERM)
+        return ebpf_fail_why(L, error, no_bpffs, "pin each", "%s", path);
+    if (error)
+        return ebpf_fail(L, error, "pin each", "%s", path);
     return 1;
 }
 

@@ -21,7 +21,7 @@ end
 
 --- Raises unless the value is of one of these classes, and open.
 -- @string what the function: "hook:link"
--- @param argument its number, or its name
+-- @param argument its number, its name, or "self"
 -- @param value
 -- @string ... classes, as M.class names them
 function M.expect(what, argument, value, ...)
@@ -29,6 +29,9 @@ function M.expect(what, argument, value, ...)
   for _, wanted in ipairs {...} do
     if class == wanted then
       if type(value) == "userdata" and value:closed() then
+        if argument == "self" then
+          error(class .. " is closed", 3)
+        end
         error(("bad argument '%s' to '%s' (%s is closed)"):format(argument, what, class), 3)
       end
       return value
