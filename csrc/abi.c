@@ -6,6 +6,7 @@
 
 #include "compat.h"
 #include "modules.h"
+#include "things.h"
 
 #define ROW(structure, field)                                                                                        \
     {                                                                                                                \
@@ -228,5 +229,7 @@ int ebpf_open_abi(lua_State *L)
         lua_setfield(L, -2, constants[i].name);
     }
     lua_setfield(L, -2, "constants");
+    ebpf_push_link_info_fields(L);
+    lua_setfield(L, -2, "link_info");
     return 1;
 }

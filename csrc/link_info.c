@@ -63,6 +63,26 @@ static void push_field(lua_State *L, const struct abi_link_info *info, const str
     }
 }
 
+/* Pushes the rows, for spec/abi_spec.lua: {{type=, field=, offset=, size=}, …} */
+void ebpf_push_link_info_fields(lua_State *L)
+{
+    int count = 0;
+
+    lua_newtable(L);
+    for (size_t i = 0; i < sizeof(fields) / sizeof(*fields); i++) {
+        lua_createtable(L, 0, 4);
+        lua_pushstring(L, fields[i].type);
+        lua_setfield(L, -2, "type");
+        lua_pushstring(L, fields[i].name);
+        lua_setfield(L, -2, "field");
+        lua_pushinteger(L, fields[i].offset);
+        lua_setfield(L, -2, "offset");
+        lua_pushinteger(L, fields[i].format == U64 ? 8 : 4);
+        lua_setfield(L, -2, "size");
+        lua_rawseti(L, -2, ++count);
+    }
+}
+
 void ebpf_push_link_info(lua_State *L, const void *data)
 {
     const struct abi_link_info *info = data;

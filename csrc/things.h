@@ -28,4 +28,6 @@ void ebpf_things_functions(lua_State *L, const struct ebpf_class *class);
 
 void ebpf_push_link_info(lua_State *L, const void *info); /* a table, of struct abi_link_info */
 
+void ebpf_push_link_info_fields(lua_State *L);
+
 #endif

@@ -16,6 +16,15 @@ local function sys_admin()
   return capabilities.missing {"CAP_SYS_ADMIN"}
 end
 
+-- CAP_BPF for all, CAP_NET_ADMIN for networking types, CAP_PERFMON for tracing types; CAP_SYS_ADMIN stands for each
+local function load()
+  if not sys_admin() then
+    return nil
+  end
+  local missing = capabilities.missing {"CAP_BPF", "CAP_NET_ADMIN", "CAP_PERFMON"}
+  return missing and missing .. " (a program needs CAP_BPF and, by its type, CAP_NET_ADMIN or CAP_PERFMON)"
+end
+
 local removed = "the cgroup was removed"
 local too_many_files = "this process has as many descriptors open as it may (RLIMIT_NOFILE)"
 
@@ -55,10 +64,15 @@ return {
   },
   each = {EPERM = sys_admin},
   ["program load"] = {
-    EPERM = bpf,
+    EPERM = load,
     EACCES = "the verifier refused the program",
     EINVAL = "the verifier refused the program, or its type and attach type don't fit",
     E2BIG = "the program has too many instructions, or too many for the verifier to follow",
+  },
+  ["object load"] = {
+    EPERM = load,
+    EACCES = "the verifier refused a program",
+    EINVAL = "the verifier refused a program, or the kernel lacks what the object asks for",
   },
   ["object open"] = {
     ENOENT = "there is no such file",

@@ -63,9 +63,11 @@ local function quoted(text)
   return "'" .. text:gsub("'", "'\\''") .. "'"
 end
 
-local function script(code)
+--- Lua code as a file that any user may read, for the caller to remove: its path.
+function M.script(code)
   local path = os.tmpname()
   M.write(path, code)
+  os.execute("chmod 644 " .. path)
   return path
 end
 
@@ -73,7 +75,7 @@ end
 -- @string code
 -- @string[opt] prefix words before the interpreter, as "setpriv --reuid=65534"
 function M.lua(code, prefix)
-  local path = script(code)
+  local path = M.script(code)
   local pipe = assert(io.popen(("%s %s %s 2>&1"):format(prefix or "", quoted(M.interpreter()), path)))
   local output = pipe:read "*a"
   pipe:close()
@@ -83,7 +85,7 @@ end
 
 --- Starts Lua code in another process, which goes on: {pid =, line = reads what it prints, kill =, close =}.
 function M.start(code)
-  local path = script(code)
+  local path = M.script(code)
   local pipe = assert(io.popen(("echo $$; exec %s %s"):format(quoted(M.interpreter()), path)))
   local process = {pid = tonumber(pipe:read "*l")}
   function process.line()

@@ -1,0 +1,159 @@
+-- Query, decide, attach, and again when somebody came in between: alone, and by several processes at once.
+
+local ebpf = require "ebpf"
+local system = require "spec.support.system"
+local w = require "spec.support.world"
+
+w.describe("a transaction", function(world)
+  local needs = w.it_needs
+
+  needs("cgroup_order", "shows what is there, and attaches at that revision", function()
+    local hook = world():hook()
+    local a, b = world():programs(2)
+    local first = world():keep(hook:link(a))
+    local link = world():keep(hook:transact(function(snapshot, at)
+      assert.order(snapshot, a)
+      assert.equal(2, snapshot.revision)
+      assert.equal(first:id(), snapshot[1].link_id)
+      return at:link(b, {before = snapshot[1]})
+    end))
+    assert.equal(b:id(), link:info().program_id)
+    assert.order(hook:query(), b, a)
+  end)
+
+  needs("cgroup_order", "is tried again when the list changed under it", function()
+    local hook = world():hook()
+    local a, b, c = world():programs(3)
+    local calls = 0
+    local link = world():keep(hook:transact(function(snapshot, at)
+      calls = calls + 1
+      if calls <= 2 then
+        world():keep(hook:link(calls == 1 and a or b))
+      end
+      return at:link(c, {at = "head", preorder = #snapshot > 100})
+    end))
+    assert.equal(3, calls)
+    assert.order(hook:query(), c, a, b)
+    assert.is_true(link:alive())
+  end)
+
+  needs("cgroup_order", "gives up with ESTALE after its tries, and nothing is attached", function()
+    local hook = world():hook()
+    local a, b = world():programs(2)
+    local link = world():keep(hook:link(a))
+    local calls = 0
+    assert.fails({hook:transact(function(_, at)
+      calls = calls + 1
+      link:update(a)
+      return at:link(b)
+    end, {tries = 3})}, "ESTALE", "changed at each of 3 tries")
+    assert.equal(3, calls)
+    assert.order(hook:query(), a)
+  end)
+
+  needs("cgroup_order", "replaces and detaches too, and returns what the function returns", function()
+    local hook = world():hook()
+    local a, b = world():programs(2)
+    world():keep(hook:attach(a))
+    world():keep(hook:transact(function(snapshot, at) return at:replace(snapshot[1], b) end))
+    assert.order(hook:query(), b)
+    assert.same({nil, "not today", 7, n = 3}, {n = 3, hook:transact(function() return nil, "not today", 7 end)})
+    assert.is_true(hook:transact(function(snapshot, at) return at:detach(snapshot[1]) end))
+    assert.order(hook:query())
+    assert.equal("nothing to do", hook:transact(function(snapshot) return #snapshot == 0 and "nothing to do" end))
+    assert.is_true(hook:transact(function(_, at) return at:attach(a, {at = "tail"}):close() end))
+    assert.order(hook:query(), a)
+  end)
+
+  needs("cgroup_order", "carries one change: a second one is stale, and said to be", function()
+    local hook = world():hook()
+    local a, b = world():programs(2)
+    local second
+    assert.is_true(hook:transact(function(_, at)
+      world():keep(at:attach(a))
+      second = {at:attach(b)}
+      return true
+    end))
+    assert.fails(second, "ESTALE", "the order changed since revision 1: it is at 2")
+    assert.order(hook:query(), a)
+  end)
+
+  needs("cgroup_order", "raises what its function raises", function()
+    local hook = world():hook()
+    assert.has_error(function() hook:transact(function() error "mine" end) end)
+    assert.has_error(function() hook:transact() end)
+    assert.has_error(function() hook:transact(print, {times = 1}) end)
+    assert.order(hook:query())
+  end)
+
+  -- Each process puts its programs directly behind the last one of its own, others' in between or not. If an update were
+  -- lost or a stale list acted upon, a program would be missing or a process's own would not stand in its order.
+  local function race(processes, each)
+    local cgroup = world():cgroup()
+    local hook = world():hook(nil, cgroup)
+    local running = {}
+    for index = 1, processes do
+      running[index] = system.start(([[
+        local ebpf = require "ebpf"
+        local asm = require "spec.support.asm"
+        local hook = assert(ebpf.cgroup.open(%q)):mprog "cgroup_inet_egress"
+        local last, ids, tries = nil, {}, 0
+        io.read "*l"
+        for i = 1, %d do
+          local program = assert(ebpf.program.load{type = "cgroup_skb", insns = asm.verdict(1, %d * 1000 + i)})
+          assert(hook:transact(function(snapshot, at)
+            tries = tries + 1
+            local opts = {at = "head"}
+            for position, entry in ipairs(snapshot) do
+              if entry.program_id == last then opts = {after = snapshot[position]} end
+            end
+            return at:attach(program, opts)
+          end, {tries = 1000, links = false})):close()
+          last = program:id()
+          ids[i] = last
+        end
+        print(tries, table.concat(ids, " "))
+      ]]):format(cgroup:path(), each, index))
+    end
+    local owner, tries = {}, 0
+    for index, process in ipairs(running) do
+      local line = process.line()
+      tries = tries + tonumber(line:match "^%d+")
+      local position = 0
+      for id in line:match "\t(.*)$":gmatch "%d+" do
+        position = position + 1
+        owner[tonumber(id)] = {index, position}
+      end
+      process.close()
+    end
+    local list = hook:query{links = false}
+    assert.equal(processes * each, #list)
+    assert.equal(processes * each + 1, list.revision)
+    local reached = {}
+    for _, entry in ipairs(list) do
+      local index, position = owner[entry.program_id][1], owner[entry.program_id][2]
+      assert.equal((reached[index] or 0) + 1, position)
+      reached[index] = position
+    end
+    assert.is_true(tries >= processes * each)
+  end
+
+  needs("cgroup_order", "loses no update and mixes no order, of two processes at once", function()
+    race(2, 30)
+  end)
+
+  needs("cgroup_order", "loses no update and mixes no order, of four processes at once", function()
+    race(4, 15)
+  end)
+
+  needs("cgroup_order", "is one program's work among links too", function()
+    local hook = world():hook()
+    local programs = {world():programs(5)}
+    for _, program in ipairs(programs) do
+      world():keep(hook:transact(function(snapshot, at)
+        return at:link(program, snapshot[1] and {before = snapshot[1]})
+      end))
+    end
+    assert.order(hook:query(), programs[5], programs[4], programs[3], programs[2], programs[1])
+  end)
+end)
