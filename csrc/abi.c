@@ -8,9 +8,9 @@
 #include "modules.h"
 #include "things.h"
 
-#define ROW(structure, field)                                                                                        \
-    {                                                                                                                \
-        #structure, #field, offsetof(struct abi_##structure, field), sizeof(((struct abi_##structure *)0)->field)    \
+#define ROW(structure, field)                                                                                     \
+    {                                                                                                             \
+#structure, #field, offsetof(struct abi_##structure, field), sizeof(((struct abi_##structure *)0)->field) \
     }
 
 static const struct {
@@ -160,7 +160,10 @@ static const struct {
     ROW(link_info, prog_id),
 };
 
-#define CONSTANT(name) {#name, ABI_##name}
+#define CONSTANT(name)    \
+    {                     \
+#name, ABI_##name \
+    }
 
 static const struct {
     const char *name;

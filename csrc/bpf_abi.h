@@ -43,8 +43,8 @@ enum {
 };
 
 enum { ABI_F_QUERY_EFFECTIVE = 1u << 0 };
-enum { ABI_F_PATH_FD = 1u << 14 };                          /* OBJ_PIN, OBJ_GET; 6.5 */
-enum { ABI_ANY = 0, ABI_NOEXIST = 1, ABI_EXIST = 2 };       /* MAP_UPDATE_ELEM */
+enum { ABI_F_PATH_FD = 1u << 14 };                    /* OBJ_PIN, OBJ_GET; 6.5 */
+enum { ABI_ANY = 0, ABI_NOEXIST = 1, ABI_EXIST = 2 }; /* MAP_UPDATE_ELEM */
 enum { ABI_OBJ_NAME_LEN = 16, ABI_TAG_SIZE = 8 };
 
 /* Attach, link, program and map types have their numbers in names.c: the index is the number. */

@@ -111,8 +111,7 @@ int bpf_cmd_prog_attach(uint32_t target, int prog_fd, uint32_t attach_type, int 
     return bpf(ABI_PROG_ATTACH, &attr, sizeof(attr));
 }
 
-int bpf_cmd_prog_detach(uint32_t target, int prog_fd, uint32_t attach_type,
-                        const struct bpf_cmd_position *position)
+int bpf_cmd_prog_detach(uint32_t target, int prog_fd, uint32_t attach_type, const struct bpf_cmd_position *position)
 {
     struct abi_prog_attach attr = {
         .target = target,
@@ -131,8 +130,7 @@ int bpf_cmd_prog_query(struct abi_prog_query *attr)
     return bpf(ABI_PROG_QUERY, attr, sizeof(*attr));
 }
 
-int bpf_cmd_link_create(int prog_fd, uint32_t target, uint32_t attach_type,
-                        const struct bpf_cmd_position *position)
+int bpf_cmd_link_create(int prog_fd, uint32_t target, uint32_t attach_type, const struct bpf_cmd_position *position)
 {
     struct abi_link_create attr = {
         .prog_fd = (uint32_t)prog_fd,

@@ -25,12 +25,10 @@ int bpf_cmd_map_next_key(int fd, const void *key, void *next_key);
 int bpf_cmd_prog_load(struct abi_prog_load *attr);
 int bpf_cmd_prog_attach(uint32_t target, int prog_fd, uint32_t attach_type, int replace_fd,
                         const struct bpf_cmd_position *position);
-int bpf_cmd_prog_detach(uint32_t target, int prog_fd, uint32_t attach_type,
-                        const struct bpf_cmd_position *position);
+int bpf_cmd_prog_detach(uint32_t target, int prog_fd, uint32_t attach_type, const struct bpf_cmd_position *position);
 int bpf_cmd_prog_query(struct abi_prog_query *attr);
 
-int bpf_cmd_link_create(int prog_fd, uint32_t target, uint32_t attach_type,
-                        const struct bpf_cmd_position *position);
+int bpf_cmd_link_create(int prog_fd, uint32_t target, uint32_t attach_type, const struct bpf_cmd_position *position);
 int bpf_cmd_link_update(int link_fd, int new_prog_fd, int old_prog_fd);
 int bpf_cmd_link_detach(int link_fd);
 

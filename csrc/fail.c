@@ -34,9 +34,9 @@ static const struct {
     E(EINPROGRESS) E(ESTALE) E(EUCLEAN) E(ENOTNAM) E(ENAVAIL) E(EISNAM) E(EREMOTEIO) E(EDQUOT)
     E(ENOMEDIUM) E(EMEDIUMTYPE) E(ECANCELED) E(ENOKEY) E(EKEYEXPIRED) E(EKEYREVOKED)
     E(EKEYREJECTED) E(EOWNERDEAD) E(ENOTRECOVERABLE) E(ERFKILL)
-    /* clang-format on */
-#undef E
     {"ENOTSUPP", 524}, /* the kernel's own: some BPF operations let it through to user space */
+#undef E
+    /* clang-format on */
 };
 
 enum { ERRORS = sizeof(errors) / sizeof(*errors) };
@@ -75,8 +75,8 @@ static int push_explained(lua_State *L, int error, const char *why, const char *
     return 0;
 }
 
-static int fail(lua_State *L, int error, const char *why, const char *log, const char *operation,
-                const char *format, va_list arguments)
+static int fail(lua_State *L, int error, const char *why, const char *log, const char *operation, const char *format,
+                va_list arguments)
 {
     char subject[512];
 

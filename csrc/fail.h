@@ -17,5 +17,4 @@ int ebpf_fail_why(lua_State *L, int error, const char *why, const char *operatio
 
 const char *ebpf_errno_name(int error); /* "ESTALE", or NULL */
 
-
 #endif

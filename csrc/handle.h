@@ -14,8 +14,8 @@ struct ebpf_class {
     const char *name; /* of the metatable: "ebpf.link" */
     size_t size;
     const luaL_Reg *methods;
-    void (*release)(struct ebpf_handle *handle);                  /* frees what else it owns; may be NULL */
-    void (*collected)(lua_State *L, struct ebpf_handle *handle);  /* before an open handle is collected; may be NULL */
+    void (*release)(struct ebpf_handle *handle);                 /* frees what else it owns; may be NULL */
+    void (*collected)(lua_State *L, struct ebpf_handle *handle); /* before an open handle is collected; may be NULL */
     void (*describe)(lua_State *L, const struct ebpf_handle *handle); /* pushes text for tostring; NULL: "id N" */
 };
 
@@ -37,10 +37,10 @@ void ebpf_handle_close(void *handle);
 /* The handle at index, of this class, open or not / open; else an error that names the argument. */
 void *ebpf_handle_any(lua_State *L, int index, const struct ebpf_class *class);
 void *ebpf_handle_check(lua_State *L, int index, const struct ebpf_class *class);
-void *ebpf_handle_opt(lua_State *L, int index, const struct ebpf_class *class); /* NULL for nil and none */
+void *ebpf_handle_opt(lua_State *L, int index, const struct ebpf_class *class);  /* NULL for nil and none */
 void *ebpf_handle_test(lua_State *L, int index, const struct ebpf_class *class); /* NULL for anything else */
 
-uint32_t ebpf_handle_id(struct ebpf_handle *handle); /* 0 with errno when the kernel doesn't tell */
+uint32_t ebpf_handle_id(struct ebpf_handle *handle);         /* 0 with errno when the kernel doesn't tell */
 const char *ebpf_class_word(const struct ebpf_class *class); /* "link" */
 
 #endif

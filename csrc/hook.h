@@ -35,5 +35,4 @@ uint32_t ebpf_hook_target(const struct ebpf_hook *hook);
 struct ebpf_attachment *ebpf_attachment_prepare(lua_State *L, const struct ebpf_hook *hook, const char *where,
                                                 int prog_fd, uint32_t flags);
 
-
 #endif

@@ -179,12 +179,13 @@ static void push_owner(lua_State *L, const struct abi_link_info *info, uint64_t 
     lua_setfield(L, -2, "cgroup_id");
 }
 
-/* on_cgroups(attach_type, cgroup_id, …) -> {{link_id=, program_id=, cgroup_id=}, …}, skipped: all links there, by id.
+/* on_cgroups(attach_type, cgroup_id, …) -> {{link_id=, program_id=, cgroup_id=}, …}, skipped, dying: all links there, by
+ * id. A dying link, whose last holder is gone, can't be opened any more; its program may still be in the list.
  * In one call, because a cgroup's query tells no link ids (6.18) and every question after them walks the whole system. */
 static int link_on_cgroups(lua_State *L)
 {
     uint32_t attach_type = ebpf_check_u32(L, 1), id = 0, found_type;
-    int cgroups = lua_gettop(L) - 1, count = 0, skipped = 0;
+    int cgroups = lua_gettop(L) - 1, count = 0, skipped = 0, dying = 0;
     uint64_t *wanted = compat_newuserdata(L, sizeof(*wanted) * (size_t)(cgroups + 1));
 
     for (int i = 0; i < cgroups; i++)
@@ -198,6 +199,7 @@ static int link_on_cgroups(lua_State *L)
 
         if (fd < 0) {
             skipped++;
+            dying += errno == ENOENT || errno == EAGAIN;
             continue;
         }
         result = bpf_cmd_info(fd, &info, &length);
@@ -215,7 +217,8 @@ static int link_on_cgroups(lua_State *L)
     if (errno != ENOENT)
         return ebpf_fail(L, errno, "each", "link");
     lua_pushinteger(L, skipped);
-    return 2;
+    lua_pushinteger(L, dying);
+    return 3;
 }
 
 /* on_collect(function | nil) */
@@ -240,12 +243,8 @@ static int set_origin(lua_State *L)
 }
 
 static const luaL_Reg methods[] = {
-    {"update", link_update},
-    {"detach", link_detach},
-    {"alive", link_alive},
-    {"info", link_info},
-    {"id", link_id},
-    {NULL, NULL},
+    {"update", link_update}, {"detach", link_detach}, {"alive", link_alive},
+    {"info", link_info},     {"id", link_id},         {NULL, NULL},
 };
 
 const struct ebpf_class ebpf_link_class = {

@@ -16,8 +16,8 @@
 struct ebpf_map {
     struct ebpf_handle handle;
     uint32_t type, key_size, value_size, max_entries;
-    uint32_t cpus;      /* values in one element: 1, or one a possible CPU */
-    uint32_t stride;    /* bytes from one of them to the next */
+    uint32_t cpus;     /* values in one element: 1, or one a possible CPU */
+    uint32_t stride;   /* bytes from one of them to the next */
     char *key, *value; /* scratch; one allocation, at key */
 };
 
@@ -274,8 +274,7 @@ static int map_id(lua_State *L)
 }
 
 static const luaL_Reg methods[] = {
-    {"get", map_get},   {"set", map_set}, {"delete", map_delete},
-    {"info", map_info}, {"id", map_id},   {NULL, NULL},
+    {"get", map_get}, {"set", map_set}, {"delete", map_delete}, {"info", map_info}, {"id", map_id}, {NULL, NULL},
 };
 
 const struct ebpf_class ebpf_map_class = {

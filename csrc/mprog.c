@@ -119,8 +119,8 @@ static int mprog_attach(lua_State *L)
     if (!attachment)
         return fail_on(L, errno, operation, hook, where);
     position.flags |= replaced >= 0 ? ABI_F_REPLACE : 0;
-    if (bpf_cmd_prog_attach(ebpf_hook_target(hook), program->fd, hook->attach_type,
-                            replaced >= 0 ? replaced : 0, &position) < 0) {
+    if (bpf_cmd_prog_attach(ebpf_hook_target(hook), program->fd, hook->attach_type, replaced >= 0 ? replaced : 0,
+                            &position) < 0) {
         int error = errno;
 
         ebpf_handle_close(attachment);
@@ -258,9 +258,8 @@ const struct ebpf_class ebpf_mprog_class = {
 };
 
 static const luaL_Reg functions[] = {
-    {"new", mprog_new},         {"link", mprog_link},   {"attach", mprog_attach},
-    {"detach", mprog_detach},   {"query", mprog_query}, {"mode", mprog_mode},
-    {"describe", mprog_describe}, {NULL, NULL},
+    {"new", mprog_new},     {"link", mprog_link}, {"attach", mprog_attach},     {"detach", mprog_detach},
+    {"query", mprog_query}, {"mode", mprog_mode}, {"describe", mprog_describe}, {NULL, NULL},
 };
 
 int ebpf_open_mprog(lua_State *L)

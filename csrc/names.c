@@ -48,7 +48,10 @@ static const char *const map_types[] = {
 
 /* clang-format on */
 
-#define TABLE(names) {names, sizeof(names) / sizeof(*names)}
+#define TABLE(names)                          \
+    {                                         \
+        names, sizeof(names) / sizeof(*names) \
+    }
 
 static const struct {
     const char *const *names;

@@ -28,11 +28,10 @@ static const struct ebpf_class object_class;
 struct log {
     char *text;
     size_t length, size;
-    libbpf_print_fn_t before; /* whoever had the hook: gets what isn't ours */
 };
 
 static __thread struct log *current_log;
-static libbpf_print_fn_t print_before;
+static libbpf_print_fn_t print_before; /* whoever had the hook: gets what isn't ours */
 
 static void log_grow(struct log *log, size_t more)
 {
@@ -107,8 +106,11 @@ static int object_open(lua_State *L)
     const char *shown = path ? path : name ? name : "object";
     struct ebpf_object *object = ebpf_handle_new(L, &object_class, strlen(shown) + 1);
     struct log log = {0};
-    LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = name,
-                .pin_root_path = luaL_optstring(L, 4, NULL));
+    struct bpf_object_open_opts options = {
+        .sz = sizeof(options),
+        .object_name = name,
+        .pin_root_path = luaL_optstring(L, 4, NULL),
+    };
 
     strcpy(object->name, shown);
     current_log = &log;
@@ -182,7 +184,8 @@ static int object_program_names(lua_State *L)
     int count = 0;
 
     lua_newtable(L);
-    bpf_object__for_each_program(program, object->object) {
+    bpf_object__for_each_program(program, object->object)
+    {
         lua_createtable(L, 2, 0);
         lua_pushstring(L, bpf_program__name(program));
         lua_rawseti(L, -2, 1);
@@ -201,7 +204,8 @@ static int object_map_names(lua_State *L)
     int count = 0;
 
     lua_newtable(L);
-    bpf_object__for_each_map(map, object->object) {
+    bpf_object__for_each_map(map, object->object)
+    {
         lua_pushstring(L, bpf_map__name(map));
         lua_rawseti(L, -2, ++count);
     }
@@ -229,7 +233,8 @@ static struct bpf_map *section_map(struct bpf_object *object, const char *sectio
 {
     struct bpf_map *map;
 
-    bpf_object__for_each_map(map, object) {
+    bpf_object__for_each_map(map, object)
+    {
         const char *name = bpf_map__name(map);
         size_t length = strlen(name), tail = strlen(section);
 

@@ -13,10 +13,10 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "bpf_cmd.h"
+#include "clock.h"
 #include "fail.h"
 #include "things.h"
 #include "modules.h"
@@ -292,25 +292,19 @@ static int pin_mount(lua_State *L)
     return 2;
 }
 
-static double now(void)
-{
-    struct timespec time;
-
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
-}
-
-/* seconds < 0: for ever. 0, or -1 with errno. A signal interrupts nothing here but the nap. */
+/* seconds < 0: for ever. 0, or -1 with errno. A signal interrupts nothing here but a nap. */
 static int lock_within(int fd, int operation, double seconds)
 {
-    const struct timespec nap = {.tv_nsec = 2000000};
-    double deadline = now() + seconds;
-    int result;
+    double deadline = ebpf_now() + seconds;
 
-    do
-        result = flock(fd, seconds < 0 ? operation : operation | LOCK_NB);
-    while (result < 0 && (errno == EINTR || (errno == EWOULDBLOCK && now() < deadline && nanosleep(&nap, NULL) <= 0)));
-    return result;
+    while (flock(fd, seconds < 0 ? operation : operation | LOCK_NB) < 0) {
+        if (errno == EINTR)
+            continue;
+        if (errno != EWOULDBLOCK || ebpf_now() >= deadline)
+            return -1;
+        ebpf_nap(0.002);
+    }
+    return 0;
 }
 
 /* The directory may have been removed and made again while we waited: then the lock is on nothing. */
@@ -375,8 +369,8 @@ static const struct ebpf_class lock_class = {
 };
 
 static const luaL_Reg functions[] = {
-    {"at", pin_at},         {"put", pin_put},     {"get", pin_get},     {"swap", pin_swap}, {"remove", pin_remove},
-    {"names", pin_names},   {"mount", pin_mount}, {"lock", pin_lock}, {NULL, NULL},
+    {"at", pin_at},       {"put", pin_put},     {"get", pin_get},   {"swap", pin_swap}, {"remove", pin_remove},
+    {"names", pin_names}, {"mount", pin_mount}, {"lock", pin_lock}, {NULL, NULL},
 };
 
 int ebpf_open_pin(lua_State *L)

@@ -93,8 +93,7 @@ struct ebpf_handle *ebpf_thing_check(lua_State *L, int index)
         if (handle)
             return handle;
     }
-    luaL_argerror(L, index,
-                  lua_pushfstring(L, "program, map or link expected, got %s", luaL_typename(L, index)));
+    luaL_argerror(L, index, lua_pushfstring(L, "program, map or link expected, got %s", luaL_typename(L, index)));
     return NULL;
 }
 

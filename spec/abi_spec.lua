@@ -8,7 +8,9 @@ describe("the ABI", function()
 
   -- our structure -> the kernel's table, and our names of fields that the kernel has in unions
   local structures = {
-    prog_attach = {uapi.prog_attach, {target = {"target_fd", "target_ifindex"}, relative = {"relative_fd", "relative_id"}}},
+    prog_attach = {uapi.prog_attach, {
+      target = {"target_fd", "target_ifindex"}, relative = {"relative_fd", "relative_id"},
+    }},
     prog_query = {uapi.prog_query, {target = {"target_fd"}, count = {"count", "prog_cnt"}}},
     link_create = {uapi.link_create, {
       target = {"target_fd", "target_ifindex"},
@@ -87,15 +89,17 @@ describe("the ABI", function()
 
   it("has the kernel's flags and commands", function()
     for name, value in pairs(constants) do
-      local theirs = uapi.flags[name] or uapi.commands[name:lower()]
-        or uapi.link_types[(name:gsub("^LINK_TYPE_", ""):lower())] or core.names.map_type[name:match "^MAP_TYPE_(.*)$"
-        and name:match "^MAP_TYPE_(.*)$":lower()]
+      local map_type = (name:match "^MAP_TYPE_(.*)$" or ""):lower()
+      local link_type = (name:match "^LINK_TYPE_(.*)$" or ""):lower()
+      local theirs = uapi.flags[name] or uapi.commands[name:lower()] or uapi.link_types[link_type]
+        or core.names.map_type[map_type]
       assert.same({name, theirs}, {name, value})
     end
   end)
 
   it("has the kernel's names of attach, link and program types, both ways", function()
-    for ours, theirs in pairs {attach_type = "attach_types", link_type = "link_types", program_type = "program_types"} do
+    for _, ours in ipairs {"attach_type", "link_type", "program_type"} do
+      local theirs = ours .. "s"
       local count = 0
       for name, number in pairs(uapi[theirs]) do
         assert.equal(number, core.names[ours][name])

@@ -350,7 +350,7 @@ w.describe("the mode of a cgroup's hook", function(world)
     local program = world():program()
     local link = world():keep(hook:link(world():program()))
     for _, case in ipairs {
-      {"'mode'.*multi, override, exclusive expected, got single", function() hook:attach(program, {mode = "single"}) end},
+      {"'mode'.*multi, override, exclusive expected", function() hook:attach(program, {mode = "single"}) end},
       {"'overwrite'.*goes with mode", function() hook:attach(program, {overwrite = true}) end},
       {"'before'.*goes with mode multi", function() hook:attach(program, {mode = "override", before = program}) end},
       {"'preorder'.*goes with mode multi", function() hook:attach(program, {mode = "exclusive", preorder = true}) end},

@@ -192,6 +192,20 @@ w.describe("a link on a cgroup", function(world)
     assert.is_true(system.eventually(function() return #hook:query() == 0 end))
   end)
 
+  it("that dies with its pin is never mistaken for a program attached without a link", function()
+    for _ = 1, 20 do
+      local hook = world():hook()
+      local link = assert(hook:link(world():program()))
+      local pin = world():keep(link:pin(world():pin_path()))
+      link:close()
+      assert.is_true(pin:remove())
+      for _ = 1, 20 do
+        local list = assert(hook:query())
+        assert.is_true(#list == 0 or list[1].link_id ~= nil or list.unsettled == true)
+      end
+    end
+  end)
+
   it("outlives its process by a pin, and ends with it without one", function()
     local cgroup = world():cgroup()
     local hook = world():hook(nil, cgroup)

@@ -48,8 +48,8 @@ w.describe("a process without privileges", function(world)
   end)
 
   it("may not look at a hook", function()
-    local lines = run(nobody, ("local cg = assert(ebpf.cgroup.open(%q)) local hook = cg:mprog 'cgroup_inet_egress'"):format(
-      world():cgroup():path()),
+    local lines = run(nobody,
+      ("local hook = assert(ebpf.cgroup.open(%q)):mprog 'cgroup_inet_egress'"):format(world():cgroup():path()),
       "hook:query()")
     assert.matches("EPERM: this process lacks CAP_NET_ADMIN and CAP_SYS_ADMIN", lines[1])
     assert.is_nil(lines[2])
@@ -69,7 +69,8 @@ w.describe("a process without privileges", function(world)
       core.probe.prog_attach = probe
       print(ebpf.features().cgroup_order.supported)
     ]]):format(world():cgroup():path()))
-    assert.matches("^nil\tEPERM\nnil\tlink .*: EPERM: cannot tell whether this kernel has the order of programs", output)
+    assert.matches("^nil\tEPERM\nnil\tlink .*: EPERM: cannot tell whether this kernel has the order of programs",
+      output)
     assert.matches("\t1\n%l+$", output)
     assert.not_matches("nil$", output)
   end)
@@ -77,7 +78,8 @@ w.describe("a process without privileges", function(world)
   it("with CAP_BPF alone may make maps, but neither load for the network nor attach", function()
     local lines = run("setpriv --bounding-set=-all,+bpf --inh-caps=-all,+bpf",
       ("local cg = assert(ebpf.cgroup.open(%q)) local hook = cg:mprog 'cgroup_inet_egress' "
-      .. "local program = assert(ebpf.program.load{type = 'cgroup_skb', insns = insns})"):format(world():cgroup():path()),
+      .. "local program = assert(ebpf.program.load{type = 'cgroup_skb', insns = insns})"):format(
+        world():cgroup():path()),
       'ebpf.map.create{type = "hash", key_size = 4, value_size = 4, max_entries = 1} ~= nil',
       'ebpf.program.load{type = "xdp", insns = insns}',
       "hook:link(program)",

@@ -1,6 +1,5 @@
 -- Query, decide, attach, and again when somebody came in between: alone, and by several processes at once.
 
-local ebpf = require "ebpf"
 local system = require "spec.support.system"
 local w = require "spec.support.world"
 
@@ -86,8 +85,8 @@ w.describe("a transaction", function(world)
     assert.order(hook:query())
   end)
 
-  -- Each process puts its programs directly behind the last one of its own, others' in between or not. If an update were
-  -- lost or a stale list acted upon, a program would be missing or a process's own would not stand in its order.
+  -- Each process puts its programs directly behind the last one of its own, others' in between or not. If an update
+  -- were lost or a stale list acted upon, a program would be missing or a process's own would not stand in its order.
   local function race(processes, each)
     local cgroup = world():cgroup()
     local hook = world():hook(nil, cgroup)

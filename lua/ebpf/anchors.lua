@@ -19,8 +19,8 @@ local function offers(what, key, anchor)
   local class = options.class(anchor)
   if class == "table" then
     if not is_id(anchor.link_id) and not is_id(anchor.program_id) then
-      error(("bad option '%s' to '%s' (an entry of a snapshot, or a table with link_id or program_id, expected)"):format(
-        key, what), 4)
+      error(("bad option '%s' to '%s' (an entry of a snapshot, or a table with link_id or program_id, expected)")
+        :format(key, what), 4)
     end
     return {link_id = anchor.link_id, program_id = anchor.program_id, links = anchor.link_ids}
   end

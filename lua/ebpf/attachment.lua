@@ -1,5 +1,5 @@
---- Attachments: programs attached without a link. The hook owns them: they stay when the handle is closed, and when the
--- process ends. They are made by Mprog:attach and Mprog:replace.
+--- Attachments: programs attached without a link. The hook owns them: they stay when the handle is closed, and when
+-- the process ends. They are made by Mprog:attach and Mprog:replace.
 -- @module ebpf.attachment
 
 local core = require "ebpf.core"

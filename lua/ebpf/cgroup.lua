@@ -2,6 +2,7 @@
 -- @module ebpf.cgroup
 
 local core = require "ebpf.core"
+local mounts = require "ebpf.mounts"
 local options = require "ebpf.options"
 
 local M = {}
@@ -16,26 +17,11 @@ function M.open(path)
   return core.cgroup.open(options.path("cgroup.open", 1, path))
 end
 
-local function octal(text)
-  return (text:gsub("\\(%d%d%d)", function(digits) return string.char(tonumber(digits, 8)) end))
-end
-
 --- Where the cgroup2 hierarchy is mounted: often /sys/fs/cgroup, but not everywhere.
 -- @treturn[1] string path of the first such mount
 -- @treturn[2] nil none
 function M.mountpoint()
-  local file = io.open "/proc/self/mountinfo"
-  local found
-  for line in file and file:lines() or function() end do
-    local path, kind = line:match "^%d+ %d+ %S+ %S+ (%S+) .- %- (%S+)"
-    if kind == "cgroup2" and not found then
-      found = octal(path)
-    end
-  end
-  if file then
-    file:close()
-  end
-  return found
+  return mounts.of "cgroup2"[1]
 end
 
 --- The hook of one attach type on this cgroup.

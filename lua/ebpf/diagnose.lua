@@ -1,5 +1,6 @@
--- Why an attach, replace or detach failed: looks at the hook, and only then says so. Runs after a failure, never before.
--- One errno for one meaning on every hook: EEXIST for a program that is there already, EBUSY for one that a link owns.
+-- Why an attach, replace or detach failed: looks at the hook, and only then says so. Runs after a failure, never
+-- before. One errno for one meaning on every hook: EEXIST for a program that is there already, EBUSY for one that a
+-- link owns.
 
 local capabilities = require "ebpf.capabilities"
 local core = require "ebpf.core"
@@ -185,8 +186,8 @@ function reasons.ERANGE(context)
 end
 
 --- The failure of an operation on a hook, explained.
--- @tparam table context operation ("link", "attach", "replace", "detach"), hook, program and program_id (the new one),
--- replaced_id (the one to be replaced or detached), anchored, revision, mode
+-- @tparam table context operation ("link", "attach", "replace", "detach"), hook, program and program_id (the new
+-- one), replaced_id (the one to be replaced or detached), anchored, revision, mode
 -- @string message the kernel's failure as C put it
 -- @int number errno
 -- @return nil, message, errno

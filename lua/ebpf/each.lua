@@ -6,8 +6,8 @@ local M = {}
 local closing = {__close = function(walk) walk.done = true end}
 
 --- An iterator over the objects of one kind, in order of id.
--- The handle is lent: it is closed when the loop asks for the next one. Leave the loop to keep the one in hand, or open
--- your own with from_id.
+-- The handle is lent: it is closed when the loop asks for the next one. Leave the loop to keep the one in hand, or
+-- open your own with from_id.
 -- @tparam table functions of ebpf.core: next
 -- @tparam[opt] function wanted called with the handle: whether to yield it
 -- @return what a generic for takes: function, state, nil, state; state.skipped counts those that could not be opened

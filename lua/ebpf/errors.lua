@@ -33,11 +33,12 @@ end
 --- The message for a failure.
 -- @string operation what was tried: a key of the hints
 -- @string subject on what
--- @int number errno
+-- @tparam int|string number errno, or its name: ENOTSUP and EOPNOTSUPP are one number
 -- @string[opt] why the reason, where the caller knows it
 -- @string[opt] log what libbpf or the verifier said
 function M.explain(operation, subject, number, why, log)
-  local name = errno[number] or tostring(number)
+  local name = type(number) == "string" and number or errno[number] or tostring(number)
+  number = errno[name] or number
   local reason = why or hint(operation, name) or core.fail.strerror(number)
   local what = subject ~= "" and operation .. " " .. subject or operation
   local message = ("%s: %s: %s"):format(what, name, reason)
@@ -53,8 +54,7 @@ end
 -- @tparam int|string number errno, or its name
 -- @string[opt] why
 function M.fail(operation, subject, number, why)
-  number = errno[number] and type(number) == "string" and errno[number] or number
-  return nil, M.explain(operation, subject, number, why), number
+  return nil, M.explain(operation, subject, number, why), type(number) == "string" and errno[number] or number
 end
 
 core.fail.set_explainer(M.explain)

@@ -1,6 +1,6 @@
 --- What this kernel can do, found by probes: calls that can't succeed and change nothing.
--- Never by its version: distributions backport. A probe answers yes, no, or "cannot tell" with the errno; only yes and
--- no are remembered.
+-- Never by its version: distributions backport. A probe answers yes, no, or "cannot tell" with the errno; only yes
+-- and no are remembered.
 -- @module ebpf.features
 
 local core = require "ebpf.core"
@@ -71,7 +71,8 @@ function M.need(name, operation, subject)
     return true
   end
   if have == false then
-    return errors.fail(operation, subject, "ENOTSUP", ("%s needs Linux %s (probed: absent)"):format(row.what, row.since))
+    local why = ("%s needs Linux %s (probed: absent)"):format(row.what, row.since)
+    return errors.fail(operation, subject, "ENOTSUP", why)
   end
   return errors.fail(operation, subject, number, ("cannot tell whether this kernel has %s (since Linux %s)"):format(
     row.what, row.since))

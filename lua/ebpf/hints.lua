@@ -26,7 +26,8 @@ local function load()
 end
 
 local removed = "the cgroup was removed"
-local too_many_files = "this process has as many descriptors open as it may (RLIMIT_NOFILE)"
+local too_many_files = "this process has as many descriptors open as it may (RLIMIT_NOFILE): close handles that are "
+  .. "done with, since the collector does not count descriptors"
 
 return {
   any = {

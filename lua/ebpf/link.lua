@@ -1,5 +1,5 @@
---- Links: the kernel's objects that hold a program on a hook. A link lives until its last descriptor and pin are gone,
--- and its program is attached that long; closing a handle never detaches what somebody else holds.
+--- Links: the kernel's objects that hold a program on a hook. A link lives until its last descriptor and pin are
+-- gone, and its program is attached that long; closing a handle never detaches what somebody else holds.
 -- They are made by a hook (Mprog:link).
 -- @module ebpf.link
 
@@ -74,8 +74,8 @@ methods.pin = pin.method "link:pin"
 -- @tparam Program new
 -- @tparam[opt] Program old only if this is what runs now (BPF_F_REPLACE is set for you)
 -- @treturn[1] true
--- @treturn[2] nil, message, errno: EPERM (old is not what runs), ENOLINK (detached, or its target is gone), EINVAL (of
--- another type)
+-- @treturn[2] nil, message, errno: EPERM (old is not what runs), ENOLINK (detached, or its target is gone), EINVAL
+-- (of another type)
 -- @see bpf(2), BPF_LINK_UPDATE (Linux 5.7); kernel/bpf/syscall.c
 
 --- Take the program off the hook at once. The handle, the id and the pins stay; a second call does nothing.
@@ -88,8 +88,8 @@ methods.pin = pin.method "link:pin"
 -- @function Link:alive
 -- @treturn boolean
 
---- What the kernel tells about the link: id, type, program_id, and by type cgroup_id, ifindex, netns_ino, attach_type …;
--- cgroup_id, ifindex and netns_ino are 0 once it is severed.
+--- What the kernel tells about the link: id, type, program_id, and by type cgroup_id, ifindex, netns_ino,
+-- attach_type …; cgroup_id, ifindex and netns_ino are 0 once it is severed.
 -- @function Link:info
 -- @treturn[1] table
 -- @treturn[2] nil, message, errno

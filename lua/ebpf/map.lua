@@ -17,8 +17,8 @@ local known = {
 }
 
 --- Create a map.
--- @tparam table spec `type` (as "hash"), `key_size` and `value_size` (bytes), `max_entries`; optional `name` (at most 15
--- bytes), `flags` (BPF_F_* of MAP_CREATE)
+-- @tparam table spec `type` (as "hash"), `key_size` and `value_size` (bytes), `max_entries`; optional `name` (at
+-- most 15 bytes), `flags` (BPF_F_* of MAP_CREATE)
 -- @treturn[1] Map
 -- @treturn[2] nil, message, errno: EPERM (no CAP_BPF), EINVAL (no such type, sizes that don't fit it), ENOMEM
 -- @see bpf(2), BPF_MAP_CREATE

@@ -1,6 +1,6 @@
 --- Mprog: the ordered list of programs on one hook, as the kernel runs it.
--- A program is attached by a link, which belongs to whoever holds it (link), or without one, and then it belongs to the
--- hook (attach). Nothing is overwritten or detached that the caller didn't name.
+-- A program is attached by a link, which belongs to whoever holds it (link), or without one, and then it belongs to
+-- the hook (attach). Nothing is overwritten or detached that the caller didn't name.
 -- Hooks come from Cgroup:mprog.
 -- @module ebpf.mprog
 
@@ -43,9 +43,9 @@ local link_options = {before = "any", after = "any", at = "string", preorder = "
 -- @treturn[1] Link
 -- @treturn[2] nil
 -- @treturn[2] string message
--- @treturn[2] int errno: EPERM (no CAP_NET_ADMIN; programs without a link in another mode), ESTALE (revision), ENOENT (the
--- anchor isn't there; the cgroup was removed), EINVAL (wrong kind of program or anchor), E2BIG (full), ENOTSUP (no such
--- ordering in this kernel)
+-- @treturn[2] int errno: EPERM (no CAP_NET_ADMIN; programs without a link in another mode), ESTALE (revision),
+-- ENOENT (the anchor isn't there; the cgroup was removed), EINVAL (wrong kind of program or anchor), E2BIG (full),
+-- ENOTSUP (no such ordering in this kernel)
 -- @see bpf(2), BPF_LINK_CREATE (cgroups: Linux 5.7; order, revision and preorder of cgroup links: 6.17)
 -- @usage local link = assert(hook:link(program, {before = other, revision = hook:query().revision}))
 function methods:link(program, opts)
@@ -102,13 +102,13 @@ end
 --- Attach a program without a link: it stays until it is detached, or the cgroup is removed.
 -- @tparam Program program
 -- @tparam[opt] table opts position as for link, where anchors are programs attached without a link; `preorder`,
--- `revision`; `mode`: "multi" (default), or "override" and "exclusive", which hold one program a cgroup (override: one
--- below takes its place; exclusive: none may be below) and replace a present one only with `overwrite` = true
+-- `revision`; `mode`: "multi" (default), or "override" and "exclusive", which hold one program a cgroup (override:
+-- one below takes its place; exclusive: none may be below) and replace a present one only with `overwrite` = true
 -- @treturn[1] Attachment
 -- @treturn[2] nil
 -- @treturn[2] string message
--- @treturn[2] int errno: EEXIST (the program is there already; a mode of one, and it is taken), EPERM (no CAP_NET_ADMIN;
--- another mode here or above), ESTALE, ENOENT, EINVAL, E2BIG (full: 64), ENOTSUP
+-- @treturn[2] int errno: EEXIST (the program is there already; a mode of one, and it is taken), EPERM (no
+-- CAP_NET_ADMIN; another mode here or above), ESTALE, ENOENT, EINVAL, E2BIG (full: 64), ENOTSUP
 -- @see bpf(2), BPF_PROG_ATTACH (cgroups: Linux 4.10, multi 4.15, preorder 6.15, order and revision 6.17)
 function methods:attach(program, opts)
   options.expect("hook:attach", "self", self, "mprog")
@@ -120,7 +120,8 @@ function methods:attach(program, opts)
   end
   local key = anchors.position("hook:attach", opts)
   if mode ~= "multi" and (key or opts.preorder) then
-    error(("option '%s' to 'hook:attach' goes with mode multi: the others hold one program"):format(key or "preorder"), 2)
+    error(("option '%s' to 'hook:attach' goes with mode multi: the others hold one program"):format(
+      key or "preorder"), 2)
   end
   local flags, relative, number = anchors.place("hook:attach", opts, key, "program", core.mprog.describe(self))
   if not flags then
@@ -220,6 +221,7 @@ function M.need_order(hook, operation, opts)
 end
 
 --- Put a program in another's place, whatever its position: no packet meets both or neither.
+-- The Attachment returned is a new handle: close the old one, or call Attachment:replace, which has one for all.
 -- @param old what to replace: a Program, an Attachment, or an entry of a snapshot
 -- @tparam Program new
 -- @tparam[opt] table opts `revision`; `preorder` = true if the old one is (an Attachment knows by itself): the kernel
@@ -227,8 +229,8 @@ end
 -- @treturn[1] Attachment
 -- @treturn[2] nil
 -- @treturn[2] string message
--- @treturn[2] int errno: ENOENT (old isn't attached here), EBUSY (a link owns it: use link:update), EEXIST (new is here
--- already), ESTALE, EPERM, E2BIG (the kernel refuses while 64 are attached)
+-- @treturn[2] int errno: ENOENT (old isn't attached here), EBUSY (a link owns it: use link:update), EEXIST (new is
+-- here already), ESTALE, EPERM, E2BIG (the kernel refuses while 64 are attached)
 -- @see bpf(2), BPF_PROG_ATTACH with BPF_F_REPLACE (cgroups: Linux 5.6)
 function methods:replace(old, new, opts)
   options.expect("hook:replace", "self", self, "mprog")
@@ -348,12 +350,13 @@ function methods:detach(program, opts)
 end
 
 --- What is attached, in the order it runs.
--- @tparam[opt] table opts `effective` = true: what really runs here, the cgroups above and preorder in place (no revision,
--- no mode); `links` = false: don't look for link ids, which on cgroups costs a walk over the system's links
--- @treturn[1] table snapshot: a list of entries {program_id = n, link_id = n | nil}, with `revision` (nil where the kernel
--- keeps none) and `mode` ("multi", "override", "exclusive"; nil when empty). Where a program is attached several times
--- here, its entries have `link_ids`, the candidates. `links_unknown` is a message where links can't be walked (no
--- CAP_SYS_ADMIN), `skipped` counts links that may not be opened, `unsettled` is true if the list never stood still.
+-- @tparam[opt] table opts `effective` = true: what really runs here, the cgroups above and preorder in place (no
+-- revision, no mode); `links` = false: don't look for link ids, which on cgroups costs a walk over the system's links
+-- @treturn[1] table snapshot: a list of entries {program_id = n, link_id = n | nil}, with `revision` (nil where the
+-- kernel keeps none) and `mode` ("multi", "override", "exclusive"; nil when empty). Where a program is attached
+-- several times here, its entries have `link_ids`, the candidates. `links_unknown` is a message where links can't
+-- be walked (no CAP_SYS_ADMIN), `skipped` counts links that could not be opened, `unsettled` is true if the list
+-- never stood still, or a link stayed half dead: then an entry without a link_id may have one.
 -- @treturn[2] nil, message, errno: EPERM (no CAP_NET_ADMIN), ENOENT (the cgroup was removed)
 -- @see bpf(2), BPF_PROG_QUERY (Linux 4.15; revision on cgroups 6.17)
 -- @usage for position, entry in ipairs(assert(hook:query())) do print(position, entry.program_id, entry.link_id) end
@@ -382,8 +385,8 @@ local function at_revision(hook, revision)
 end
 
 --- Decide from what is there, and change it only if it is still so: query, decide, attach; again on ESTALE.
--- @tparam function decide called with a snapshot and the hook at that revision, whose link, attach, replace and detach
--- carry the revision: one change a call. What it returns is returned.
+-- @tparam function decide called with a snapshot and the hook at that revision, whose link, attach, replace and
+-- detach carry the revision: one change a call. What it returns is returned.
 -- @tparam[opt] table opts `tries` (default 16); `links` = false as for query
 -- @return[1] what decide returned
 -- @treturn[2] nil

@@ -5,13 +5,14 @@
 
 local core = require "ebpf.core"
 local errors = require "ebpf.errors"
+local mounts = require "ebpf.mounts"
 local options = require "ebpf.options"
 
 local M = {}
 local methods = core.pin.methods
 local kinds = {"link", "program", "map"}
 
---- A name in bpffs, taken or not.
+--- A name in bpffs, taken or not. While the handle is open its bpffs can't be unmounted.
 -- @string path
 -- @tparam[opt] table opts `mkdir` = true makes missing directories, 0700
 -- @treturn[1] Pin
@@ -82,8 +83,8 @@ local function opened(pin)
   return nil, message, errno
 end
 
---- Pin a thing in place of what is pinned here, or anew: beside, then renamed over. Readers find the old or the new one,
--- never neither. A pin of another kind is not replaced.
+--- Pin a thing in place of what is pinned here, or anew: beside, then renamed over. Readers find the old or the new
+-- one, never neither. A pin of another kind is not replaced.
 -- @tparam Link|Program|Map thing
 -- @treturn[1] true
 -- @treturn[2] nil, message, errno: EEXIST (a pin of another kind), EPERM
@@ -124,8 +125,8 @@ function methods:remove(thing)
   local kind, id = options.class(present), present:id()
   present:close()
   if kind ~= options.class(thing) or id ~= thing:id() then
-    return errors.fail("pin remove", self:path(), "EEXIST", ("the name holds %s %s, not %s %s"):format(kind, tostring(id),
-      options.class(thing), tostring(thing:id())))
+    return errors.fail("pin remove", self:path(), "EEXIST", ("the name holds %s %s, not %s %s"):format(
+      kind, tostring(id), options.class(thing), tostring(thing:id())))
   end
   return core.pin.remove(self)
 end
@@ -178,7 +179,15 @@ function M.each(dir)
   return step, list, nil, list
 end
 
---- Mount a BPF file system on a directory, 0700. Where one is there already nothing is done: a second one would hide it.
+--- Where a BPF file system is mounted: usually /sys/fs/bpf.
+-- @treturn[1] string path of the first such mount
+-- @treturn[2] nil none: see mount
+function M.mountpoint()
+  return mounts.of "bpf"[1]
+end
+
+--- Mount a BPF file system on a directory, 0700. Where one is there already nothing is done: a second one would
+-- hide it.
 -- @string dir
 -- @treturn[1] true
 -- @treturn[1] boolean whether it was mounted just now
@@ -191,8 +200,8 @@ end
 
 --- Lock a directory, against others who lock it too (flock): for a read-modify-write over several pins.
 -- @string dir
--- @tparam[opt] table opts `shared` = true for readers; `wait`: true (default) for as long as it takes, false for not at
--- all, or seconds
+-- @tparam[opt] table opts `shared` = true for readers; `wait`: true (default) for as long as it takes, false for
+-- not at all, or seconds
 -- @treturn[1] Lock close() gives it back
 -- @treturn[2] nil, message, errno: EAGAIN (held by another), ENOENT
 -- @see flock(2)

@@ -17,9 +17,9 @@ local known = {
 }
 
 --- Load a program from raw instructions.
--- @tparam table spec `type` (a program type, as "cgroup_skb"); `insns`: a string of 8 bytes an instruction, or a list of
--- such strings; optional `name` (at most 15 bytes), `license` (default "": not GPL-compatible), `attach_type` (expected),
--- `flags` (BPF_F_* of PROG_LOAD)
+-- @tparam table spec `type` (a program type, as "cgroup_skb"); `insns`: a string of 8 bytes an instruction, or a
+-- list of such strings; optional `name` (at most 15 bytes), `license` (default "": not GPL-compatible),
+-- `attach_type` (expected), `flags` (BPF_F_* of PROG_LOAD)
 -- @treturn[1] Program
 -- @treturn[2] nil
 -- @treturn[2] string message, with the end of the verifier's log
@@ -41,7 +41,8 @@ function M.load(spec)
     insns = table.concat(insns)
   end
   if #insns == 0 or #insns % 8 ~= 0 then
-    error(("bad argument 'insns' to '%s' (instructions of 8 bytes each expected, got %d bytes)"):format(what, #insns), 2)
+    error(("bad argument 'insns' to '%s' (instructions of 8 bytes each expected, got %d bytes)"):format(
+      what, #insns), 2)
   end
   local name = spec.name or ""
   if #name > 15 then

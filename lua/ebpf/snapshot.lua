@@ -1,12 +1,15 @@
 -- What runs on a hook, in order, and which link holds each program.
--- Devices tell the link ids themselves. A cgroup's query never does (6.18), so the system's links are walked for those
--- on this cgroup and attach type, and matched by program; the list must not have moved meanwhile.
+-- Devices tell the link ids themselves. A cgroup's query never does (6.18), so the system's links are walked for
+-- those on this cgroup and attach type, and matched by program; the list must not have moved meanwhile. And no link
+-- may be dying: for some milliseconds after its last pin is removed it can't be opened, while its program is still
+-- listed, which would look like a program attached without a link.
 
 local core = require "ebpf.core"
 
 local M = {}
 local flag = core.abi.constants
 local TRIES = 5
+local NAP = 0.001 -- seconds; doubled at each try
 local unpack = table.unpack or unpack -- luacheck: ignore
 
 local function mode_of(flags, count)
@@ -31,8 +34,9 @@ local function ancestry(cgroup_id, hook)
   return ids
 end
 
--- Gives entries their links. A program that is attached several times here, by several links or by a link and without
--- one, has no telling which entry is whose: then each carries the candidates, link_ids, and no link_id.
+-- Gives entries their links, and tells whether some have none. A program that is attached several times here, by
+-- several links or by a link and without one, has no telling which entry is whose: then each carries the
+-- candidates, link_ids, and no link_id.
 local function assign(list, owners)
   local entries, links = {}, {}
   for _, entry in ipairs(list) do
@@ -42,8 +46,10 @@ local function assign(list, owners)
     links[owner.program_id] = links[owner.program_id] or {}
     table.insert(links[owner.program_id], owner)
   end
+  local unowned = false
   for _, entry in ipairs(list) do
     local candidates = links[entry.program_id]
+    unowned = unowned or not candidates
     if candidates and #candidates == 1 and entries[entry.program_id] == 1 then
       entry.link_id = candidates[1].link_id
     elseif candidates then
@@ -53,6 +59,7 @@ local function assign(list, owners)
       end
     end
   end
+  return unowned
 end
 
 local function same(list, other)
@@ -95,27 +102,29 @@ function M.take(hook, effective, links)
   end
   local cgroups = effective and ancestry(description.cgroup_id, hook) or {description.cgroup_id}
   local attach_type = core.names.attach_type[description.attach_type]
-  local owners, skipped
-  for _ = 1, TRIES do
-    owners, skipped, errno = core.link.on_cgroups(attach_type, unpack(cgroups))
+  local nap = NAP
+  for try = 1, TRIES do
+    local owners, skipped, dying = core.link.on_cgroups(attach_type, unpack(cgroups))
     if not owners then
       list.links_unknown = skipped -- a message: programs are listed all the same
-      return shape(list, effective)
+      break
     end
     local again
     again, message, errno = core.mprog.query(hook, query_flags)
     if not again then
       return nil, message, errno
     end
-    if same(list, again) then
-      assign(list, owners)
-      list.skipped = skipped > 0 and skipped or nil
-      return shape(list, effective)
-    end
+    local still = same(list, again)
     list = again
+    local unowned = assign(list, owners)
+    list.skipped = skipped > 0 and skipped or nil
+    if still and not (unowned and dying > 0) then
+      break
+    end
+    list.unsettled = try == TRIES or nil
+    core.clock.nap(nap)
+    nap = nap * 2
   end
-  assign(list, owners)
-  list.unsettled = true
   return shape(list, effective)
 end
 

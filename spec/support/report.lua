@@ -50,7 +50,7 @@ return function()
   local reasons = {} -- why a test is pending, by element
 
   local function verdict(verb, element, reason)
-    record(verb, place(element), full_name(element), reason or "")
+    record(verb, place(element), full_name(element), ("%.1f"):format(element.duration or 0), reason or "")
   end
 
   function handler.test_start(element)

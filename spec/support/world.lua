@@ -1,4 +1,5 @@
--- A world for one test: cgroups, programs, pins, sockets; finish() takes all of it down and asks whether anything is left.
+-- A world for one test: cgroups, programs, pins, sockets; finish() takes all of it down and asks whether anything
+-- is left.
 
 local asm = require "spec.support.asm"
 local busted = require "busted"
@@ -57,7 +58,7 @@ function World:cgroup(parent)
   return self:keep(ebpf.cgroup.open(path))
 end
 
-function World:remove_cgroup(cgroup)
+function World.remove_cgroup(_, cgroup)
   assert(lfs.rmdir(cgroup:path()))
 end
 
@@ -182,24 +183,36 @@ function M.describe(name, body)
   end)
 end
 
---- A test for kernels that have a feature; elsewhere it is skipped, naming the probe.
-function M.it_needs(feature, name, body)
-  busted.it(name, function()
-    if not ebpf.features()[feature].supported then
-      return busted.pending("probe absent: " .. feature)
-    end
-    body()
-  end)
+-- busted gives `pending` to the spec files' environment only, so a test that is made here asks its body's.
+local function skip(body, reason)
+  local environment = getfenv and getfenv(body) -- luacheck: ignore
+  local index = 1
+  while not environment do
+    local name, value = debug.getupvalue(body, index)
+    environment = name == "_ENV" and value
+    index = index + 1
+  end
+  environment.pending(reason)
 end
 
---- A test for kernels that lack it.
-function M.it_lacks(feature, name, body)
-  busted.it(name, function()
-    if ebpf.features()[feature].supported ~= false then
-      return busted.pending("probe present: " .. feature)
-    end
-    body()
-  end)
+local function gated(wanted, word)
+  return function(feature, name, body)
+    busted.it(name, function()
+      if ebpf.features()[feature].supported ~= wanted then
+        skip(body, ("probe %s: %s"):format(word, feature))
+      end
+      body()
+    end)
+  end
 end
+
+--- A test for kernels that have a feature; elsewhere it is skipped, naming the probe.
+-- @string feature
+-- @string name
+-- @function body
+M.it_needs = gated(true, "absent")
+
+--- A test for kernels that lack it.
+M.it_lacks = gated(false, "present")
 
 return M

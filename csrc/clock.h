@@ -1,0 +1,8 @@
+/* Time: for what has to be waited for. */
+#ifndef EBPF_CLOCK_H
+#define EBPF_CLOCK_H
+
+double ebpf_now(void); /* seconds, of the monotonic clock */
+void ebpf_nap(double seconds);
+
+#endif
