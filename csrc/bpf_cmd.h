@@ -9,6 +9,8 @@
 
 #include "bpf_abi.h"
 
+#pragma GCC visibility push(hidden)
+
 /* Where a program is attached: a cgroup's descriptor or a device's index. */
 struct bpf_cmd_position {
     uint32_t flags;    /* ABI_F_* */
@@ -42,5 +44,7 @@ int bpf_cmd_info(int fd, void *info, uint32_t *length);
 
 /* A duplicate of fd, >= 3 and close-on-exec. */
 int bpf_cmd_dup(int fd);
+
+#pragma GCC visibility pop
 
 #endif

@@ -2,7 +2,11 @@
 #ifndef EBPF_CLOCK_H
 #define EBPF_CLOCK_H
 
+#pragma GCC visibility push(hidden)
+
 double ebpf_now(void); /* seconds, of the monotonic clock */
 void ebpf_nap(double seconds);
+
+#pragma GCC visibility pop
 
 #endif

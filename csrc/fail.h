@@ -4,6 +4,8 @@
 
 #include "compat.h"
 
+#pragma GCC visibility push(hidden)
+
 /* Pushes nil, message, errno and returns 3. `operation` is the key of the hints ("link update"),
  * the rest says on what, as for printf. `log` may be NULL: libbpf's or the verifier's words. */
 int ebpf_fail(lua_State *L, int error, const char *operation, const char *subject, ...)
@@ -16,5 +18,7 @@ int ebpf_fail_why(lua_State *L, int error, const char *why, const char *operatio
     __attribute__((format(printf, 5, 6)));
 
 const char *ebpf_errno_name(int error); /* "ESTALE", or NULL */
+
+#pragma GCC visibility pop
 
 #endif

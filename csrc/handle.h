@@ -8,6 +8,8 @@
 
 #include "compat.h"
 
+#pragma GCC visibility push(hidden)
+
 struct ebpf_handle;
 
 struct ebpf_class {
@@ -42,5 +44,7 @@ void *ebpf_handle_test(lua_State *L, int index, const struct ebpf_class *class);
 
 uint32_t ebpf_handle_id(struct ebpf_handle *handle);         /* 0 with errno when the kernel doesn't tell */
 const char *ebpf_class_word(const struct ebpf_class *class); /* "link" */
+
+#pragma GCC visibility pop
 
 #endif

@@ -4,6 +4,8 @@
 
 #include "handle.h"
 
+#pragma GCC visibility push(hidden)
+
 struct ebpf_hook {
     int fd;           /* the cgroup's directory, owned by whoever holds the hook; -1 for a device */
     uint32_t ifindex; /* the device */
@@ -34,5 +36,7 @@ uint32_t ebpf_hook_target(const struct ebpf_hook *hook);
 /* Pushes an Attachment, still closed, with its own descriptors of hook and program; -1 with errno. */
 struct ebpf_attachment *ebpf_attachment_prepare(lua_State *L, const struct ebpf_hook *hook, const char *where,
                                                 int prog_fd, uint32_t flags);
+
+#pragma GCC visibility pop
 
 #endif

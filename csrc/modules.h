@@ -4,6 +4,8 @@
 
 #include "compat.h"
 
+#pragma GCC visibility push(hidden)
+
 int ebpf_open_abi(lua_State *L);
 int ebpf_open_attachment(lua_State *L);
 int ebpf_open_cgroup(lua_State *L);
@@ -17,5 +19,7 @@ int ebpf_open_object(lua_State *L);
 int ebpf_open_pin(lua_State *L);
 int ebpf_open_probe(lua_State *L);
 int ebpf_open_program(lua_State *L);
+
+#pragma GCC visibility pop
 
 #endif

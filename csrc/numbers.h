@@ -6,6 +6,8 @@
 
 #include "compat.h"
 
+#pragma GCC visibility push(hidden)
+
 void ebpf_push_u64(lua_State *L, uint64_t value);
 uint64_t ebpf_check_u64(lua_State *L, int index);
 uint32_t ebpf_check_u32(lua_State *L, int index);
@@ -18,5 +20,7 @@ int ebpf_test_u64(lua_State *L, int index, uint64_t *value);
 int ebpf_integer_size(uint32_t size);
 void ebpf_push_integer(lua_State *L, const char *bytes, uint32_t size);
 int ebpf_store_integer(char *bytes, uint64_t value, uint32_t size); /* false when it fits neither signed nor unsigned */
+
+#pragma GCC visibility pop
 
 #endif

@@ -5,6 +5,7 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,11 +87,24 @@ static struct ebpf_object *check_loaded(lua_State *L)
     return object;
 }
 
+/* A log goes to people's terminals. */
+static void make_printable(char *text)
+{
+    char shown[256];
+
+    for (int i = 0; i < 256; i++)
+        shown[i] = (i >= ' ' && i < 127) || i == '\n' || i == '\t' ? (char)i : '?';
+    for (; *text; text++)
+        *text = shown[(unsigned char)*text];
+}
+
 static int fail_with_log(lua_State *L, int error, struct log *log, const char *operation, const char *name)
 {
     int results;
 
-    lua_pushlstring(L, log->text ? log->text : "", log->length);
+    if (log->text)
+        make_printable(log->text);
+    lua_pushstring(L, log->text);
     free(log->text);
     results = ebpf_fail_log(L, error, lua_tostring(L, -1), operation, "%s", name);
     return results;
@@ -321,14 +335,23 @@ static const luaL_Reg functions[] = {
     {NULL, NULL},
 };
 
-/* The print hook is the process's: set at the first opening (the library stays loaded: -z nodelete), passing on to the
- * former one what other users of libbpf in this process say. */
+static atomic_int hooked;
+
+/* The print hook is the process's: set at the first opening, passing on to the former one what other users of libbpf in
+ * this process say. */
 static void hook_print(void)
 {
-    static int hooked;
-
-    if (!__atomic_exchange_n(&hooked, 1, __ATOMIC_SEQ_CST))
+    if (!atomic_exchange(&hooked, 1))
         print_before = libbpf_set_print(print);
+}
+
+/* Where the library is unmapped with its last Lua state (LuaRocks links it without -z nodelete), libbpf must not call it. */
+__attribute__((destructor)) static void unhook_print(void)
+{
+    libbpf_print_fn_t current = atomic_load(&hooked) ? libbpf_set_print(print_before) : NULL;
+
+    if (current && current != print)
+        libbpf_set_print(current); /* somebody came after us */
 }
 
 int ebpf_open_object(lua_State *L)

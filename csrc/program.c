@@ -21,7 +21,7 @@ static int load_with_log(lua_State *L, struct abi_prog_load *attr, const char **
     for (uint32_t size = LOG_SIZE; size <= LOG_SIZE_MAX; size *= 4) {
         char *buffer = compat_newuserdata(L, size);
 
-        buffer[0] = '\0';
+        memset(buffer, 0, size);
         attr->log_level = 1;
         attr->log_size = size;
         attr->log_buf = (uint64_t)(uintptr_t)buffer;
@@ -97,6 +97,7 @@ static void set_map_ids(lua_State *L, int fd, uint32_t count)
     uint32_t length = sizeof(info);
     uint32_t *ids = compat_newuserdata(L, (count ? count : 1) * sizeof(*ids));
 
+    memset(ids, 0, (count ? count : 1) * sizeof(*ids));
     info.map_ids = (uint64_t)(uintptr_t)ids;
     if (count && bpf_cmd_info(fd, &info, &length) < 0)
         count = 0;

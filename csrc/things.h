@@ -4,6 +4,8 @@
 
 #include "handle.h"
 
+#pragma GCC visibility push(hidden)
+
 extern const struct ebpf_class ebpf_program_class, ebpf_map_class, ebpf_link_class;
 
 struct ebpf_link {
@@ -29,5 +31,7 @@ void ebpf_things_functions(lua_State *L, const struct ebpf_class *class);
 void ebpf_push_link_info(lua_State *L, const void *info); /* a table, of struct abi_link_info */
 
 void ebpf_push_link_info_fields(lua_State *L);
+
+#pragma GCC visibility pop
 
 #endif

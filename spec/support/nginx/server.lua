@@ -9,7 +9,7 @@ local Server = {}
 Server.__index = Server
 
 local function output(command)
-  local pipe = assert(io.popen(command .. " 2>&1"))
+  local pipe = assert(io.popen("exec 2>&1; " .. command))
   local text = pipe:read "*a"
   pipe:close()
   return text
@@ -24,10 +24,15 @@ local function modules_path()
   return output "nginx -V":match "%-%-modules%-path=(%S+)"
 end
 
--- Whatever runs the specs, nginx runs LuaJIT. `make` calls this one: none of its own variables shall come with it.
+local built = false
+
+-- Whatever runs the specs, nginx runs LuaJIT. Nothing is left to compile if `make test` has built it.
 local function build()
-  local text = output "env -u MAKEFLAGS -u MAKELEVEL make -s LUA=luajit DEPS=: build; echo $?"
-  return text:match "^0\n" ~= nil, text
+  if not built then
+    local text = output "unset MAKEFLAGS MAKELEVEL; make -s LUA=luajit DEPS=: build && echo built"
+    built = text:find "built\n$" ~= nil
+    assert(built, text)
+  end
 end
 
 --- What is missing here to run it, or nil.
@@ -75,8 +80,7 @@ end
 --- Starts nginx in a cgroup.
 -- @tparam table options cgroup; link, map: paths of its pins; keep_open: see policy.lua
 function M.start(options)
-  local built, text = build()
-  assert(built, text)
+  build()
   local prefix = os.tmpname()
   os.remove(prefix)
   assert(lfs.mkdir(prefix))
@@ -93,17 +97,17 @@ function Server:log()
   return system.read(self.prefix .. "/error.log") or ""
 end
 
---- Asks for a page without waiting for it; the function that is given back reads it.
+--- Asks for a page and waits for its first line, by which a worker has it; the function given back reads the rest.
 function Server:ask(path)
   local client = assert(socket.connect("127.0.0.1", self.port))
   client:settimeout(10)
   assert(client:send(("GET %s HTTP/1.0\r\n\r\n"):format(path)))
+  local status, message = client:receive "*l"
   return function()
-    local text, message = client:receive "*a"
+    local text = client:receive "*a" or ""
     client:close()
-    assert(text, message)
-    local generation, pid, link_id, program_id, packets = text:match
-      "^HTTP/1.1 200 .*\n(%d+) (%d+) (%d+) (%d+) (%d+)\n$"
+    assert(status == "HTTP/1.1 200 OK", status or message)
+    local generation, pid, link_id, program_id, packets = text:match "(%d+) (%d+) (%d+) (%d+) (%d+)\n$"
     assert(generation, text)
     return {
       generation = tonumber(generation), pid = tonumber(pid), link_id = tonumber(link_id),
@@ -145,36 +149,91 @@ function Server:pids(title)
   return found
 end
 
---- Waits until there is one generation of processes, all of them at work.
-function Server:settle()
-  local expected = {["worker process"] = 2, ["cache manager process"] = 1, ["cache loader process"] = 1}
-  assert(system.eventually(function()
-    local count = {}
-    for _, title in pairs(self:children()) do
-      count[title] = (count[title] or 0) + 1
-    end
-    for title, wanted in pairs(expected) do
-      if count[title] ~= wanted then
-        return false
-      end
-      count[title] = nil
-    end
-    return next(count) == nil
-  end), "nginx's processes don't come to rest")
+local function sockets(pid)
+  local count = 0
+  for _, target in pairs(system.fds(pid)) do
+    count = count + (target:find "^socket:" and 1 or 0)
+  end
+  return count
 end
 
---- What a process holds, sorted; sockets and pipes without their number.
-function M.held(pid)
-  local list = {}
-  for _, target in pairs(system.fds(pid)) do
-    table.insert(list, (target:gsub("%[%d+%]", "")))
+-- Of n children each has a channel of its own and one to each of the others, the master both ends of all, and whoever
+-- accepts connections the listening socket. They are handed round and dropped a little after children come and go.
+local function at_rest(server)
+  local count, children = {}, server:children()
+  local n = 0
+  for _, title in pairs(children) do
+    count[title], n = (count[title] or 0) + 1, n + 1
   end
-  table.sort(list)
-  return list
+  if n ~= 3 + (count["cache loader process"] or 0) or count["worker process"] ~= 2
+    or count["cache manager process"] ~= 1 or sockets(server.master) ~= 1 + 2 * n then
+    return false
+  end
+  for pid, title in pairs(children) do
+    if sockets(pid) ~= n + (title == "worker process" and 1 or 0) then
+      return false
+    end
+  end
+  return true
+end
+
+--- Waits until there is one generation of processes, no connection, and no socket too many or too few.
+function Server:settle()
+  assert(system.eventually(function() return at_rest(self) end), "nginx's processes don't come to rest")
+end
+
+local function each_process(server, look)
+  local found = {master = look(server.master)}
+  for _, title in ipairs {"worker process", "cache manager process"} do
+    found[title] = {}
+    for i, pid in ipairs(server:pids(title)) do
+      found[title][i] = look(pid)
+    end
+  end
+  return found
+end
+
+--- What each process has open, sorted, by what the process is; sockets and pipes without their number.
+function Server:held()
+  return each_process(self, function(pid)
+    local list = {}
+    for _, target in pairs(system.fds(pid)) do
+      table.insert(list, (target:gsub("%[%d+%]", "")))
+    end
+    table.sort(list)
+    return list
+  end)
+end
+
+--- The same of what is the library's alone, counted: {map = 1, link = 1, prog = 1, directory = 2}.
+function Server:held_of_ours()
+  return each_process(self, function(pid)
+    local count = {}
+    for _, target in pairs(system.fds(pid)) do
+      local kind = target:match "^anon_inode:%[?bpf[-_](%a+)"
+        or lfs.attributes(target, "mode") == "directory" and "directory"
+      if kind then
+        count[kind] = (count[kind] or 0) + 1
+      end
+    end
+    return count
+  end)
 end
 
 function Server:signal(name)
   assert(succeeds(("kill -%s %d"):format(name, self.master)))
+end
+
+--- Reloads, and asks until the new generation answers.
+-- @treturn table the answers on the way
+function Server:reload(generation)
+  local answers = {}
+  self:signal "HUP"
+  assert(system.eventually(function()
+    table.insert(answers, self:get())
+    return answers[#answers].generation == generation
+  end), "no worker of the new generation answers")
+  return answers
 end
 
 --- Reloads with a configuration that nginx gives up after init_by_lua has run, and waits until it has.

@@ -1,0 +1,132 @@
+# make                     build/lua5.4/ebpf/core.so         make LUA=luajit   for that one
+# make all-luas            for every Lua whose headers are here
+# eval "$(make -s env)"    put it and lua/ on LUA_PATH and LUA_CPATH
+# make install             PREFIX, DESTDIR, INST_LIBDIR, INST_LUADIR
+# make demo                the egress firewall, in a VM      KERNEL=6.12
+# make test                the specs, in VMs                 KERNEL=6.12 LUA=luajit SPEC=spec/link_spec.lua
+# make test-host           the specs on this kernel (root)   LUA=, SPEC=
+# make valgrind            the same under valgrind           SPEC=
+# make shell               a prompt in the VM                KERNEL=6.12
+# make update-kernels      look for newer kernels than the cached ones
+# make lint doc clean
+#
+# Each target installs the packages it lacks, or says how to; DEPS=: leaves them alone.
+
+PREFIX ?= /usr/local
+CFLAGS ?= -O2 -g
+DEPS   ?= spec/vm/deps
+
+luas := lua5.1 lua5.2 lua5.3 lua5.4 lua5.5 luajit
+lua   = $(or $(firstword $(LUA)),lua5.4)
+abi   = $(if $(filter luajit,$(lua)),5.1,$(lua:lua%=%))
+
+INST_LIBDIR ?= $(PREFIX)/lib/lua/$(abi)
+INST_LUADIR ?= $(PREFIX)/share/lua/$(abi)
+
+out     = build/$(lua)
+so      = $(out)/ebpf/core.so
+objects = $(patsubst csrc/%.c,$(out)/%.o,$(wildcard csrc/*.c))
+headers = $(if $(LUA_INCDIR),-I$(LUA_INCDIR),$(shell pkg-config --cflags $(lua)))
+flags   = -std=gnu11 -fPIC -fvisibility=hidden -Wall -Wextra -Werror -MMD
+
+build: $(so) ; @:
+
+# -z nodelete: libbpf calls back into us, so a closed Lua state must not unmap us. No -llua: the
+# interpreter brings it, and nginx brings another than we would.
+$(so): $(objects)
+	@mkdir -p $(@D)
+	$(CC) -shared $(LDFLAGS) -Wl,-z,nodelete -o $@ $^ -lbpf
+
+$(out)/%.o: csrc/%.c | needs-build
+	@mkdir -p $(@D)
+	$(CC) $(flags) $(CFLAGS) $(headers) -c -o $@ $<
+
+-include $(objects:.o=.d)
+
+all-luas: | needs-build
+	@for lua in $(luas); do \
+	    ! pkg-config --exists $$lua || $(MAKE) --no-print-directory LUA=$$lua build || exit 1; \
+	done
+
+env:
+	@echo "export LUA_PATH='$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;;'"
+	@echo "export LUA_CPATH='$(CURDIR)/$(out)/?.so;;'"
+
+install: $(so)
+	install -d $(DESTDIR)$(INST_LIBDIR)/ebpf
+	install -m 755 $(so) $(DESTDIR)$(INST_LIBDIR)/ebpf/core.so
+	for file in $$(cd lua && find . -name '*.lua'); do \
+	    install -D -m 644 lua/$$file $(DESTDIR)$(INST_LUADIR)/$$file || exit 1; \
+	done
+
+# BPF C, for the examples and the specs.
+
+bpf = $(patsubst %.c,build/%.o,$(wildcard examples/*/*.bpf.c spec/support/*.bpf.c))
+
+bpf: $(bpf) ; @:
+
+build/%.bpf.o: %.bpf.c | needs-bpf
+	@mkdir -p $(@D)
+	clang -target bpf -O2 -g -Wall -Werror -I/usr/include/$(shell $(CC) -print-multiarch) -c -o $@ $<
+
+# What runs: in the VM unless it says host.
+
+tested = $(or $(LUA),lua5.4 luajit)
+build-tested = for lua in $(1); do $(MAKE) --no-print-directory LUA=$$lua build bpf || exit 1; done
+
+test: | needs-test needs-vm
+	@$(call build-tested,$(tested))
+	@spec/vm/test
+
+test-host: | needs-test
+	@$(call build-tested,$(tested))
+	@spec/vm/host
+
+valgrind: | needs-test needs-valgrind
+	@$(call build-tested,lua5.4)
+	@spec/vm/memcheck
+
+demo: build bpf | needs-vm
+	@eval "$$($(MAKE) -s env)" && \
+	    spec/vm/run $(or $(KERNEL),newest) $(lua) examples/egress_firewall/demo.lua
+
+shell: build bpf | needs-vm
+	@eval "$$($(MAKE) -s env)" && spec/vm/run --shell $(or $(KERNEL),newest) bash -i
+
+matrix = $(shell awk '$$3 == "matrix" { print $$1 }' spec/vm/kernels)
+
+fetch-kernels: | needs-vm
+	spec/vm/fetch $(matrix)
+
+update-kernels: | needs-vm
+	spec/vm/fetch --update $(matrix)
+
+# What reads.
+
+c-files = $(wildcard csrc/*.[ch] examples/*/*.[ch] bench/*.[ch] spec/support/*.[ch])
+rock    = rockspec/ebpf-scm-1.rockspec
+sources = local spec = {} loadfile("$(rock)", "t", spec)() \
+          print(table.concat(spec.build.modules["ebpf.core"].sources, "\n"))
+
+lint: | needs-lint needs-build
+	luacheck --quiet --no-color .
+	clang-format --dry-run -Werror $(c-files)
+	cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr \
+	    '-DLIBBPF_OPTS(type, name, ...)=struct type name = {__VA_ARGS__}' --error-exitcode=1 csrc
+	@# What differs here, the rock would not build or would build without.
+	diff <(lua5.4 -e '$(sources)' | sort) <(printf '%s\n' csrc/*.c | sort)
+
+doc: | needs-doc
+	@# Debian's ldoc finds its Markdown only in Lua 5.1.
+	lua5.1 $$(command -v ldoc) --quiet --dir build/doc .
+
+clean:
+	rm -rf build csrc/*.o ebpf
+
+needs-build: ; @$(DEPS) build $(if $(LUA_INCDIR),,$(lua))
+needs-test:  ; @$(DEPS) test $(tested)
+needs-%:     ; @$(DEPS) $*
+
+.PHONY: build all-luas env install bpf test test-host valgrind demo shell fetch-kernels update-kernels lint doc clean \
+        needs-build needs-test
+SHELL = /bin/bash

@@ -1,0 +1,60 @@
+package = "ebpf"
+version = "scm-1"
+
+source = {
+  url = "git+https://github.com/lua-ebpf/lua-ebpf.git",
+}
+
+description = {
+  summary = "Attach BPF programs, keep them attached, order them and swap them without a gap",
+  detailed = [[
+    BPF programs, links, cgroup attachment, ordered program lists and pins, for
+    Lua 5.1 to 5.5 and LuaJIT (nginx/OpenResty). Needs Linux 5.10 and libbpf 1.0, or newer.
+  ]],
+  homepage = "https://github.com/lua-ebpf/lua-ebpf",
+  license = "MIT",
+}
+
+supported_platforms = { "linux" }
+
+dependencies = {
+  "lua >= 5.1",
+}
+
+external_dependencies = {
+  LIBBPF = { header = "bpf/libbpf.h", library = "bpf" },
+}
+
+-- The Lua modules need no mention: luarocks copies what is in lua/.
+build = {
+  type = "builtin",
+  modules = {
+    ["ebpf.core"] = {
+      -- all of csrc/*.c; make lint compares
+      sources = {
+        "csrc/abi.c",
+        "csrc/attachment.c",
+        "csrc/bpf_cmd.c",
+        "csrc/cgroup.c",
+        "csrc/clock.c",
+        "csrc/core.c",
+        "csrc/fail.c",
+        "csrc/handle.c",
+        "csrc/link.c",
+        "csrc/link_info.c",
+        "csrc/map.c",
+        "csrc/mprog.c",
+        "csrc/names.c",
+        "csrc/numbers.c",
+        "csrc/object.c",
+        "csrc/pin.c",
+        "csrc/probe.c",
+        "csrc/program.c",
+        "csrc/things.c",
+      },
+      libraries = { "bpf" },
+      incdirs = { "$(LIBBPF_INCDIR)" },
+      libdirs = { "$(LIBBPF_LIBDIR)" },
+    },
+  },
+}
