@@ -112,7 +112,7 @@ lint: | needs-lint needs-build
 	luacheck --quiet --no-color .
 	clang-format --dry-run -Werror $(c-files)
 	cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr \
-	    '-DLIBBPF_OPTS(type, name, ...)=struct type name = {__VA_ARGS__}' --error-exitcode=1 csrc
+	XX
 	@# What differs here, the rock would not build or would build without.
 	diff <(lua5.4 -e '$(sources)' | sort) <(printf '%s\n' csrc/*.c | sort)
 

@@ -13,8 +13,8 @@ w.describe("the README", function(world)
     local output = system.lua(code)
     local position, program_id, link_id, rest = output:match "^(%d+)\t(%d+)\t(%d+)\n(.*)$"
     assert.equal("1", position, output)
-    assert.equal(("nil\tlink update %s: EPERM: the link does not run the program given as the old one\t1"):format(link_id),
-      rest)
+    local refusal = "link update %s: EPERM: the link does not run the program given as the old one"
+    assert.equal(("nil\t%s\t1"):format(refusal:format(link_id)), rest)
     local hook = world():hook("cgroup_inet_egress", cgroup)
     assert.equal(tonumber(link_id), hook:query()[1].link_id) -- the process is gone, and the pin holds
     assert.not_equal(tonumber(program_id), hook:query()[1].program_id) -- v2 by now

@@ -24,7 +24,7 @@ local function place(element)
     file = busted.parent(file)
   end
   local trace = element.trace or {}
-  local name = file and file.name or trace.short_src or "?"
+  local name = file and file.name or trace.short_src or "spec" -- the suite has neither
   local line = trace.short_src == name and trace.currentline
     or (trace.traceback or ""):match(name:gsub("%p", "%%%0") .. ":(%d+)")
   return name:gsub("^%./", "") .. (line and ":" .. line or "")

@@ -75,11 +75,18 @@ function M.start(options)
   end
 end
 
+-- A worker has no capability. Older kernels (5.10) let nobody without one read a map, not even by a descriptor.
+local function packets()
+  local count, message, errno = state.map:get(0)
+  if not count and errno ~= ebpf.errno.EPERM then
+    error(message)
+  end
+  return count or "EPERM"
+end
+
 --- What this process knows: generation, its pid, link, program, packets counted.
 function M.answer()
-  ngx.say(table.concat({
-    state.generation, ngx.worker.pid(), state.link_id, state.program_id, assert(state.map:get(0)),
-  }, " "))
+  ngx.say(table.concat({state.generation, ngx.worker.pid(), state.link_id, state.program_id, packets()}, " "))
 end
 
 --- Begins to answer, and goes on once this generation is released: a worker still has work when nginx reloads.

@@ -107,11 +107,11 @@ function Server:ask(path)
     local text = client:receive "*a" or ""
     client:close()
     assert(status == "HTTP/1.1 200 OK", status or message)
-    local generation, pid, link_id, program_id, packets = text:match "(%d+) (%d+) (%d+) (%d+) (%d+)\n$"
+    local generation, pid, link_id, program_id, packets = text:match "(%d+) (%d+) (%d+) (%d+) (%w+)\n$"
     assert(generation, text)
     return {
       generation = tonumber(generation), pid = tonumber(pid), link_id = tonumber(link_id),
-      program_id = tonumber(program_id), packets = tonumber(packets),
+      program_id = tonumber(program_id), packets = tonumber(packets), -- nil: the worker may not read them
     }
   end
 end
