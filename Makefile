@@ -72,7 +72,9 @@ build/%.bpf.o: %.bpf.c | needs-bpf
 # What runs: in the VM unless it says host.
 
 tested = $(or $(LUA),lua5.4 luajit)
-build-tested = for lua in $(1); do $(MAKE) --no-print-directory LUA=$$lua build bpf || exit 1; done
+# LuaJIT's build is for nginx, whatever runs the specs; the rock is made here because a VM without KVM takes 40 s for it.
+build-tested = for lua in $(1) luajit; do $(MAKE) --no-print-directory LUA=$$lua build bpf || exit 1; done; \
+    for lua in $(1); do spec/support/rock $$lua build/$$lua/rock || exit 1; done
 
 test: | needs-test needs-vm
 	@$(call build-tested,$(tested))

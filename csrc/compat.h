@@ -41,12 +41,4 @@ static inline void *compat_testudata(lua_State *L, int index, const char *name)
     return data;
 }
 
-/* True while lua_close() runs: then no function is active below the finalizer. */
-static inline int compat_closing(lua_State *L)
-{
-    lua_Debug level;
-
-    return !lua_getstack(L, 1, &level);
-}
-
 #endif

@@ -111,7 +111,7 @@ static int handle_gc(lua_State *L)
 
     if (!handle->open)
         return 0;
-    if (handle->class->collected && !compat_closing(L))
+    if (handle->class->collected)
         handle->class->collected(L, handle);
     ebpf_handle_close(handle);
     return 0;

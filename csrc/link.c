@@ -129,6 +129,42 @@ static void push_hook(lua_State *L, const struct abi_link_info *info)
     lua_settop(L, top + 1);
 }
 
+#define SENTINEL "ebpf.sentinel" /* its metatable; with ".newest" and ".closing", keys of the registry */
+
+/* lua_close finalizes everything, the newest first. So a sentinel that the registry holds is finalized only then, and
+ * before every older link. The call stack tells nothing: ngx_lua runs the collector from C with an empty one, and
+ * os.exit(code, true) closes with a full one. */
+static int sentinel_gc(lua_State *L)
+{
+    lua_getfield(L, LUA_REGISTRYINDEX, SENTINEL ".newest");
+    if (lua_rawequal(L, -1, 1)) {
+        lua_pushboolean(L, 1);
+        lua_setfield(L, LUA_REGISTRYINDEX, SENTINEL ".closing");
+    }
+    return 0;
+}
+
+void ebpf_link_sentinel(lua_State *L)
+{
+    compat_newuserdata(L, 1);
+    if (luaL_newmetatable(L, SENTINEL)) {
+        lua_pushcfunction(L, sentinel_gc);
+        lua_setfield(L, -2, "__gc");
+    }
+    lua_setmetatable(L, -2);
+    lua_setfield(L, LUA_REGISTRYINDEX, SENTINEL ".newest");
+}
+
+static bool closing(lua_State *L)
+{
+    bool is;
+
+    lua_getfield(L, LUA_REGISTRYINDEX, SENTINEL ".closing");
+    is = lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    return is;
+}
+
 /* "It worked for a while, then the program was gone": a link that the collector closes says so. Never an error.
  * Closed first: what follows allocates, and an error there must not leave a descriptor behind. */
 static void link_collected(lua_State *L, struct ebpf_handle *handle)
@@ -138,7 +174,7 @@ static void link_collected(lua_State *L, struct ebpf_handle *handle)
     char *origin = link->origin;
     int top = lua_gettop(L);
 
-    if (!link->created || link->pinned || get_info(link, &info) < 0 || !attached(&info))
+    if (!link->created || link->pinned || closing(L) || get_info(link, &info) < 0 || !attached(&info))
         return;
     link->origin = NULL;
     ebpf_handle_close(handle);
@@ -264,6 +300,8 @@ static const luaL_Reg functions[] = {
 
 int ebpf_open_link(lua_State *L)
 {
+    lua_pushboolean(L, 0);
+    lua_setfield(L, LUA_REGISTRYINDEX, SENTINEL ".closing");
     lua_newtable(L);
     compat_setfuncs(L, functions);
     ebpf_things_functions(L, &ebpf_link_class);

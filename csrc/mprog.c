@@ -95,8 +95,10 @@ static int mprog_link(lua_State *L)
     struct ebpf_handle *program = ebpf_handle_check(L, 2, &ebpf_program_class);
     struct bpf_cmd_position position = check_position(L, 3);
     struct ebpf_link *link = ebpf_handle_new(L, &ebpf_link_class, 0);
-    int fd = bpf_cmd_link_create(program->fd, ebpf_hook_target(hook), hook->attach_type, &position);
+    int fd;
 
+    ebpf_link_sentinel(L);
+    fd = bpf_cmd_link_create(program->fd, ebpf_hook_target(hook), hook->attach_type, &position);
     if (fd < 0)
         return fail_on(L, errno, "link", hook, where);
     ebpf_handle_own(link, fd);

@@ -28,6 +28,9 @@ int ebpf_map_learn(struct ebpf_handle *handle);
 /* Adds from_id, from_fd and next to the table on top. */
 void ebpf_things_functions(lua_State *L, const struct ebpf_class *class);
 
+/* To be called between making a link's handle and the link. */
+void ebpf_link_sentinel(lua_State *L);
+
 void ebpf_push_link_info(lua_State *L, const void *info); /* a table, of struct abi_link_info */
 
 void ebpf_push_link_info_fields(lua_State *L);

@@ -17,17 +17,9 @@ function M.cgroup_root()
   return os.getenv "EBPF_TEST_CGROUP" or ebpf.cgroup.mountpoint()
 end
 
-local bpffs
-
---- A bpffs of the specs' own: their mount namespace, or the VM, takes it down.
+--- A bpffs of the specs' own, in the VM or in their mount namespace.
 function M.bpffs()
-  if not bpffs then
-    bpffs = os.getenv "EBPF_TEST_BPFFS" or os.tmpname()
-    os.remove(bpffs)
-    lfs.mkdir(bpffs)
-    assert(ebpf.pin.mount(bpffs))
-  end
-  return bpffs
+  return os.getenv "EBPF_TEST_BPFFS" or ebpf.pin.mountpoint()
 end
 
 function M.new()
