@@ -16,6 +16,7 @@ __attribute__((visibility("default"))) int luaopen_ebpf_core(lua_State *L)
     add(L, "attachment", ebpf_open_attachment);
     add(L, "cgroup", ebpf_open_cgroup);
     add(L, "clock", ebpf_open_clock);
+    add(L, "device", ebpf_open_device);
     add(L, "fail", ebpf_open_fail);
     add(L, "link", ebpf_open_link);
     add(L, "map", ebpf_open_map);

@@ -38,6 +38,7 @@ build = {
         "csrc/cgroup.c",
         "csrc/clock.c",
         "csrc/core.c",
+        "csrc/device.c",
         "csrc/fail.c",
         "csrc/handle.c",
         "csrc/link.c",

@@ -39,6 +39,7 @@ return {
     ENOENT = "there is no such directory",
     ENOTDIR = "a cgroup is a directory",
   },
+  device = {ENODEV = "there is no such network device in this network namespace"},
   link = {EPERM = admin, ENOENT = removed},
   attach = {EPERM = admin, ENOENT = removed},
   replace = {EPERM = admin},
