@@ -131,6 +131,18 @@ static int mprog_attach(lua_State *L)
     return 1;
 }
 
+/* holding(hook, program) -> attachment, of a program that is attached already */
+static int mprog_holding(lua_State *L)
+{
+    const char *where;
+    const struct ebpf_hook *hook = ebpf_hook_check(L, 1, &where);
+    struct ebpf_handle *program = ebpf_handle_check(L, 2, &ebpf_program_class);
+
+    if (!ebpf_attachment_prepare(L, hook, where, program->fd, 0))
+        return fail_on(L, errno, "attach", hook, where);
+    return 1;
+}
+
 /* detach(hook, program | nil, flags, relative, revision) -> true */
 static int mprog_detach(lua_State *L)
 {
@@ -260,8 +272,9 @@ const struct ebpf_class ebpf_mprog_class = {
 };
 
 static const luaL_Reg functions[] = {
-    {"new", mprog_new},     {"link", mprog_link}, {"attach", mprog_attach},     {"detach", mprog_detach},
-    {"query", mprog_query}, {"mode", mprog_mode}, {"describe", mprog_describe}, {NULL, NULL},
+    {"holding", mprog_holding}, {"new", mprog_new},           {"link", mprog_link},
+    {"attach", mprog_attach},   {"detach", mprog_detach},     {"query", mprog_query},
+    {"mode", mprog_mode},       {"describe", mprog_describe}, {NULL, NULL},
 };
 
 int ebpf_open_mprog(lua_State *L)

@@ -27,6 +27,17 @@ static int probe_link_create(lua_State *L)
     return 1;
 }
 
+/* prog_query(attach_type, ifindex) -> errno */
+static int probe_prog_query(lua_State *L)
+{
+    struct abi_prog_query attr = {.attach_type = ebpf_check_u32(L, 1), .target = ebpf_check_u32(L, 2)};
+
+    errno = 0;
+    bpf_cmd_prog_query(&attr);
+    lua_pushinteger(L, errno);
+    return 1;
+}
+
 /* path_fd() -> errno */
 static int probe_path_fd(lua_State *L)
 {
@@ -38,6 +49,7 @@ static int probe_path_fd(lua_State *L)
 static const luaL_Reg functions[] = {
     {"prog_attach", probe_prog_attach},
     {"link_create", probe_link_create},
+    {"prog_query", probe_prog_query},
     {"path_fd", probe_path_fd},
     {NULL, NULL},
 };

@@ -35,7 +35,11 @@ local function wanted_type(attach_type)
   end
 end
 
-local function removed(hook)
+local function removed(hook, description)
+  if not description.cgroup_id then
+    return false
+  end
+
   local flags, _, number = core.mprog.mode(hook)
   return not flags and name_of[number] == "ENOENT"
 end
@@ -142,12 +146,16 @@ function reasons.EINVAL(context)
   return "the program's type fits; the kernel refuses it if it was loaded for another attach type"
 end
 
+function reasons.ENODEV(context)
+  return ("the device (index %s) is gone"):format(tostring(context.description.ifindex))
+end
+
 function reasons.EEXIST(context)
   return attached_already(context.hook, context.program_id)
 end
 
 function reasons.ENOENT(context)
-  if removed(context.hook) then
+  if removed(context.hook, context.description) then
     return "the cgroup was removed"
   end
   if context.replaced_id then

@@ -38,6 +38,18 @@ local probes = {
   },
 }
 
+local NO_DEVICE = 0x7fffffff -- an index that no device has
+
+for name, row in pairs {
+  tcx = {type = "tcx_ingress", what = "tcx", since = "6.6"},
+  netkit = {type = "netkit_primary", what = "netkit", since = "6.7"},
+} do
+  probes[name] = {
+    what = row.what, since = row.since, yes = errno.ENODEV, no = errno.EINVAL,
+    probe = function() return core.probe.prog_query(core.names.attach_type[row.type], NO_DEVICE) end,
+  }
+end
+
 local known = {}
 
 --- Whether the kernel has a feature.

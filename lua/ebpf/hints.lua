@@ -44,7 +44,13 @@ return {
   attach = {EPERM = admin, ENOENT = removed},
   replace = {EPERM = admin},
   detach = {EPERM = admin},
-  query = {EPERM = admin, ENOENT = removed},
+  query = {
+    EPERM = admin,
+    ENOENT = removed,
+    ENODEV = "there is no device of this index in this network namespace",
+    ENXIO = "the device is no netkit",
+    EACCES = "the device is a netkit's peer: both of its hooks are addressed by its primary device",
+  },
   ["link update"] = {
     EPERM = "the link does not run the program given as the old one",
     ENOLINK = "the link is severed: it was detached, or its cgroup or device is gone",

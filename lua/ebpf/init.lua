@@ -13,6 +13,7 @@ local M = {
   cgroup = require "ebpf.cgroup",
   link = require "ebpf.link",
   map = require "ebpf.map",
+  mprog = {open = mprog.open},
   object = require "ebpf.object",
   pin = require "ebpf.pin",
   program = require "ebpf.program",

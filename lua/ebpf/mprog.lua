@@ -1,11 +1,12 @@
 --- Mprog: the ordered list of programs on one hook, as the kernel runs it.
 -- A program is attached by a link, which belongs to whoever holds it (link), or without one, and then it belongs to
 -- the hook (attach). Nothing is overwritten or detached that the caller didn't name.
--- Hooks come from Cgroup:mprog.
+-- Hooks come from Cgroup:mprog, and for network devices from mprog.open.
 -- @module ebpf.mprog
 
 local anchors = require "ebpf.anchors"
 local core = require "ebpf.core"
+local device = require "ebpf.device"
 local diagnose = require "ebpf.diagnose"
 local errors = require "ebpf.errors"
 local features = require "ebpf.features"
@@ -25,6 +26,41 @@ local trace = false
 function M.trace(on)
   options.expect("trace", 1, on, "boolean")
   trace = on
+end
+
+--- The hook of one attach type on a network device.
+-- @tparam string|int dev name or index
+-- @string attach_type "tcx_ingress", "tcx_egress", "netkit_primary" or "netkit_peer"; a netkit's two hooks are both
+-- addressed by its primary device
+-- @treturn[1] Mprog
+-- @treturn[2] nil
+-- @treturn[2] string message
+-- @treturn[2] int errno: ENODEV (no such device), ENOTSUP (this kernel has none), ENXIO (the device is no netkit),
+-- EACCES (it is a netkit's peer)
+-- @see bpf(2), BPF_PROG_QUERY (tcx: Linux 6.6; netkit: 6.7); drivers/net/netkit.c, kernel/bpf/tcx.c
+-- @usage local hook = assert(ebpf.mprog.open("eth0", "tcx_ingress"))
+function M.open(dev, attach_type)
+  local number = options.name("mprog.open", 2, attach_type, core.names.attach_type, "attach type")
+  local family = attach_type:match "^(tcx)_" or attach_type:match "^(netkit)_"
+  if not family then
+    error(("bad argument '2' to 'mprog.open' (%s is no attach type of network devices)"):format(attach_type), 2)
+  end
+  local index, name, missing = device.resolve("mprog.open", 1, dev)
+  if not index then
+    return nil, name, missing
+  end
+  local have, message, absent = features.need(family, "mprog", attach_type .. " on " .. name)
+  if not have then
+    return nil, message, absent
+  end
+  local hook = core.mprog.new(nil, index, number, 0, name)
+  local flags
+  flags, message, absent = core.mprog.mode(hook)
+  if flags or absent == errno_of.EPERM then -- what may not be queried may yet be used
+    return hook
+  end
+  hook:close()
+  return nil, message, absent
 end
 
 local function subject_of(hook)
@@ -52,6 +88,9 @@ function methods:link(program, opts)
   options.expect("hook:link", "self", self, "mprog")
   options.expect("hook:link", 1, program, "program")
   opts = options.check("hook:link", opts, link_options)
+  if opts.preorder ~= nil and core.mprog.describe(self).ifindex then
+    error("option 'preorder' to 'hook:link' is for cgroups", 2)
+  end
   local key = anchors.position("hook:link", opts)
   local flags, relative, number = anchors.place("hook:link", opts, key, "link", core.mprog.describe(self))
   if not flags then
@@ -115,6 +154,12 @@ function methods:attach(program, opts)
   options.expect("hook:attach", 1, program, "program")
   opts = options.check("hook:attach", opts, attach_options)
   local mode = options.one_of("hook:attach", "mode", opts.mode or "multi", {"multi", "override", "exclusive"})
+  local on_device = core.mprog.describe(self).ifindex ~= nil
+  for _, name in ipairs {"mode", "overwrite", "preorder"} do
+    if on_device and opts[name] ~= nil then
+      error(("option '%s' to 'hook:attach' is for cgroups"):format(name), 2)
+    end
+  end
   if mode == "multi" and opts.overwrite ~= nil then
     error("option 'overwrite' to 'hook:attach' goes with mode override or exclusive", 2)
   end
@@ -129,7 +174,8 @@ function methods:attach(program, opts)
   end
   local attachment, message
   if mode == "multi" then
-    attachment, message, number = core.mprog.attach(self, program, flags + flag.F_ALLOW_MULTI, relative, opts.revision)
+    flags = flags + (on_device and 0 or flag.F_ALLOW_MULTI)
+    attachment, message, number = core.mprog.attach(self, program, flags, relative, opts.revision)
   else
     attachment, message, number = attach_single(self, program, opts)
   end
@@ -188,21 +234,35 @@ local function replace_single(hook, old, program, opts, flags)
   return errors.fail("replace", subject_of(hook), "ESTALE", ("the hook changed %d times meanwhile"):format(TRIES))
 end
 
+-- A device's list refuses to replace a program by itself, which changes nothing and which a cgroup's accepts: it is
+-- left as it is, if it is there and no link's.
+local function replace_by_itself(hook, program, opts)
+  local list = core.mprog.query(hook, 0)
+  local entry = list and snapshot.find(list, program:id())[1]
+  if entry and not entry.link_id and (not opts.revision or opts.revision == list.revision) then
+    return core.mprog.holding(hook, program)
+  end
+end
+
 -- The new attachment, for Mprog:replace and Attachment:replace alike.
 function M.replace_on(hook, old, program, opts)
+  local on_device = core.mprog.describe(hook).ifindex ~= nil
   local preorder = opts.preorder
   if options.class(old) == "attachment" and preorder == nil then
     preorder = core.attachment.flags(old) >= flag.F_PREORDER -- the kernel forgets it unless it is said again
   end
-  local flags = flag.F_ALLOW_MULTI + (preorder and flag.F_PREORDER or 0)
+  local flags = on_device and 0 or flag.F_ALLOW_MULTI + (preorder and flag.F_PREORDER or 0)
   local attachment, message, number = core.mprog.attach(hook, program, flags, 0, opts.revision, old)
+  if not attachment and on_device and number == errno_of.EEXIST and id_of(old) == program:id() then
+    attachment = replace_by_itself(hook, program, opts)
+  end
   if attachment then
     return attachment
   end
   local context = {operation = "replace", hook = hook, program = program, replaced_id = id_of(old),
     revision = opts.revision}
   local present, count = core.mprog.mode(hook)
-  local mode = present and snapshot.mode_of(present, count)
+  local mode = present and not on_device and snapshot.mode_of(present, count)
   if number == errno_of.EPERM and mode and mode ~= "multi" then
     context.mode = mode
     attachment, message, number = replace_single(hook, old, program, opts, mode_flags[mode])
@@ -236,6 +296,9 @@ function methods:replace(old, new, opts)
   options.expect("hook:replace", "self", self, "mprog")
   options.expect("hook:replace", 2, new, "program")
   opts = options.check("hook:replace", opts, {revision = "number|string", preorder = "boolean"})
+  if opts.preorder ~= nil and core.mprog.describe(self).ifindex then
+    error("option 'preorder' to 'hook:replace' is for cgroups", 2)
+  end
   local handle, opened, number = named_program("hook:replace", "replace", self, old)
   if not handle then
     return nil, opened, number
@@ -258,7 +321,7 @@ local function detach_named(hook, handle, opts)
   if not flags then
     return nil, count, current
   end
-  local mode = snapshot.mode_of(flags, count)
+  local mode = core.mprog.describe(hook).cgroup_id and snapshot.mode_of(flags, count)
   if mode and mode ~= "multi" then
     local list, message, number = core.mprog.query(hook, 0)
     if not list then
@@ -288,7 +351,8 @@ function M.detach_from(hook, handle, opts)
     message, number)
 end
 
--- Cgroups know no detaching by position: the one that stands there is found and named.
+-- Cgroups know no detaching by position, and on a device it would take off whatever stands there by then: the one that
+-- is there is found and named.
 local function detach_at(hook, opts)
   for _ = 1, TRIES do
     local list, message, number = snapshot.take(hook, false, true)
@@ -363,6 +427,9 @@ end
 function methods:query(opts)
   options.expect("hook:query", "self", self, "mprog")
   opts = options.check("hook:query", opts, {effective = "boolean", links = "boolean"})
+  if opts.effective and core.mprog.describe(self).ifindex then
+    error("option 'effective' to 'hook:query' is for cgroups: a device has nothing above it", 2)
+  end
   return snapshot.take(self, opts.effective, opts.links ~= false)
 end
 

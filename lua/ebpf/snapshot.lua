@@ -74,10 +74,10 @@ local function same(list, other)
   return true
 end
 
-local function shape(list, effective)
+local function shape(list, effective, on_cgroup)
   if effective then
     list.effective = true
-  else
+  elseif on_cgroup then
     list.mode = mode_of(list.attach_flags, #list)
   end
   list.attach_flags = nil
@@ -97,8 +97,9 @@ function M.take(hook, effective, links)
   if not list then
     return nil, message, errno
   end
-  if not links or #list == 0 or not description.cgroup_id then
-    return shape(list, effective)
+  local on_cgroup = description.cgroup_id ~= nil
+  if not links or #list == 0 or not on_cgroup then
+    return shape(list, effective, on_cgroup)
   end
   local cgroups = effective and ancestry(description.cgroup_id, hook) or {description.cgroup_id}
   local attach_type = core.names.attach_type[description.attach_type]
@@ -125,7 +126,7 @@ function M.take(hook, effective, links)
     core.clock.nap(nap)
     nap = nap * 2
   end
-  return shape(list, effective)
+  return shape(list, effective, on_cgroup)
 end
 
 --- The entries of a snapshot that hold a program, by id.
