@@ -90,6 +90,7 @@ methods.pin = pin.method "link:pin"
 
 --- What the kernel tells about the link: id, type, program_id, and by type cgroup_id, ifindex, netns_ino,
 -- attach_type …; cgroup_id, ifindex and netns_ino are 0 once it is severed.
+-- A link on netkit_peer has the peer's ifindex.
 -- @function Link:info
 -- @treturn[1] table
 -- @treturn[2] nil, message, errno
