@@ -68,6 +68,7 @@ static int attachment_become(lua_State *L)
     attachment->handle.fd = other->handle.fd;
     attachment->handle.id = other->handle.id;
     attachment->flags = other->flags;
+    attachment->detached = false; /* of the program before */
     other->handle.fd = fd;
     ebpf_handle_close(other);
     return 0;

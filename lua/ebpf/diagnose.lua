@@ -109,9 +109,13 @@ local function owned(context, link_id)
   return ("program %d is attached by link %d: use %s"):format(context.replaced_id, link_id, instead)
 end
 
-local function attached_already(hook, program_id)
+-- On a cgroup a program may be there by links as often as one likes, besides once without one.
+local function attached_already(hook, program_id, by_links_too)
   local list = snapshot.take(hook, false, true)
   local entries = list and snapshot.find(list, program_id) or {}
+  if entries[1] and not by_links_too and snapshot.owner(list, program_id) then
+    return nil
+  end
   return entries[1] and ("program %d is attached here already, at position %d"):format(program_id, entries[1].index)
 end
 
@@ -151,7 +155,14 @@ function reasons.ENODEV(context)
 end
 
 function reasons.EEXIST(context)
-  return attached_already(context.hook, context.program_id)
+  if context.replaced_id == context.program_id then -- by itself: a device's list looks at that first
+    local list = snapshot.take(context.hook, false, true)
+    local link_id = list and snapshot.owner(list, context.replaced_id)
+    if link_id then
+      return owned(context, link_id), "EBUSY"
+    end
+  end
+  return attached_already(context.hook, context.program_id, true)
 end
 
 function reasons.ENOENT(context)
