@@ -33,7 +33,7 @@ extern const struct ebpf_class ebpf_mprog_class, ebpf_attachment_class;
 const struct ebpf_hook *ebpf_hook_check(lua_State *L, int index, const char **where);
 uint32_t ebpf_hook_target(const struct ebpf_hook *hook);
 
-/* Pushes an Attachment, still closed, with its own descriptors of hook and program; -1 with errno. */
+/* Pushes an Attachment, still closed, with its own descriptors of hook and program; NULL with errno. */
 struct ebpf_attachment *ebpf_attachment_prepare(lua_State *L, const struct ebpf_hook *hook, const char *where,
                                                 int prog_fd, uint32_t flags);
 

@@ -165,6 +165,18 @@ static bool closing(lua_State *L)
     return is;
 }
 
+/* Whether the link went with the handle that was just closed. Without CAP_SYS_ADMIN only its own history tells. */
+static bool gone(const struct abi_link_info *info, const struct ebpf_link *link)
+{
+    int fd = bpf_cmd_fd_by_id(ABI_LINK_GET_FD_BY_ID, info->id);
+
+    if (fd >= 0) {
+        close(fd);
+        return false;
+    }
+    return errno == ENOENT || (link->created && !link->pinned);
+}
+
 /* "It worked for a while, then the program was gone": a link that the collector closes says so. Never an error.
  * Closed first: what follows allocates, and an error there must not leave a descriptor behind. */
 static void link_collected(lua_State *L, struct ebpf_handle *handle)
@@ -174,10 +186,14 @@ static void link_collected(lua_State *L, struct ebpf_handle *handle)
     char *origin = link->origin;
     int top = lua_gettop(L);
 
-    if (!link->created || link->pinned || closing(L) || get_info(link, &info) < 0 || !attached(&info))
+    if (closing(L) || get_info(link, &info) < 0 || !attached(&info))
         return;
     link->origin = NULL;
     ebpf_handle_close(handle);
+    if (!gone(&info, link)) {
+        free(origin);
+        return;
+    }
     luaL_checkstack(L, LUA_MINSTACK, NULL);
     lua_getfield(L, LUA_REGISTRYINDEX, ON_COLLECT);
     lua_pushstring(L, origin ? origin : "");

@@ -1,9 +1,9 @@
 /* Map: a key-value store shared with programs. Keys and values of 1, 2, 4 and 8 bytes are integers, others byte strings.
  * Commands: MAP_CREATE, MAP_LOOKUP_ELEM, MAP_UPDATE_ELEM, MAP_DELETE_ELEM, MAP_GET_NEXT_KEY, OBJ_GET_INFO_BY_FD.
- * The handle owns the map's descriptor and the memory that keys and values pass through. */
+ * The handle owns the map's descriptor. Keys and values pass through memory of each call's own: pushing a result may run
+ * finalizers, and these may use the same map, or close it. */
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "bpf_cmd.h"
@@ -16,9 +16,8 @@
 struct ebpf_map {
     struct ebpf_handle handle;
     uint32_t type, key_size, value_size, max_entries;
-    uint32_t cpus;     /* values in one element: 1, or one a possible CPU */
-    uint32_t stride;   /* bytes from one of them to the next */
-    char *key, *value; /* scratch; one allocation, at key */
+    uint32_t cpus;   /* values in one element: 1, or one a possible CPU */
+    uint32_t stride; /* bytes from one of them to the next */
 };
 
 static struct ebpf_map *check(lua_State *L)
@@ -66,20 +65,37 @@ int ebpf_map_learn(struct ebpf_handle *handle)
     map->cpus = per_cpu(info.type) ? possible_cpus() : 1;
     map->stride = per_cpu(info.type) ? (info.value_size + 7) / 8 * 8 : info.value_size;
     if (map->cpus == 0) {
-        errno = ENOENT;
+        errno = EOPNOTSUPP;
         return -1;
     }
-    map->key = calloc(1, (size_t)info.key_size + 1 + (size_t)map->stride * map->cpus);
-    map->value = map->key ? map->key + info.key_size : NULL;
-    return map->key ? 0 : -1;
+    return 0;
 }
 
-static void map_release(struct ebpf_handle *handle)
-{
-    struct ebpf_map *map = (struct ebpf_map *)handle;
+enum { ON_STACK = 512 };
 
-    free(map->key);
-    map->key = map->value = NULL;
+/* One call's view of a map: a copy, and room for a key and an element. */
+struct access {
+    struct ebpf_map map;
+    char *key, *value;
+    char room[ON_STACK];
+};
+
+/* The map is looked at after the last allocation: whatever a finalizer did to it is seen. */
+static void begin(lua_State *L, struct access *access)
+{
+    const struct ebpf_map *map = check(L);
+    size_t size = (size_t)map->key_size + (size_t)map->stride * map->cpus;
+
+    access->key = size <= ON_STACK ? access->room : compat_newuserdata(L, size);
+    memset(access->key, 0, size);
+    access->value = access->key + map->key_size;
+    access->map = *check(L);
+}
+
+/* Queues, stacks and Bloom filters have no keys, and want none given. */
+static const char *key_of(const struct access *access)
+{
+    return access->map.key_size ? access->key : NULL;
 }
 
 /* create(type, key_size, value_size, max_entries, name, flags) -> map */
@@ -104,9 +120,11 @@ static int map_create(lua_State *L)
     if (fd < 0)
         return ebpf_fail(L, errno, "map create", "%s", name);
     ebpf_handle_own(handle, fd);
-    if (ebpf_map_learn(handle) < 0)
-        return ebpf_fail(L, errno, "map create", "%s", name);
-    return 1;
+    if (ebpf_map_learn(handle) == 0)
+        return 1;
+    fd = errno;
+    ebpf_handle_close(handle);
+    return ebpf_fail(L, fd, "map create", "%s", name);
 }
 
 static void push_bytes(lua_State *L, const char *bytes, uint32_t size)
@@ -139,23 +157,27 @@ static void check_bytes(lua_State *L, int index, const char *what, char *bytes, 
         luaL_argerror(L, index, lua_pushfstring(L, "%s does not fit %d bytes", what, (int)size));
 }
 
-static void push_value(lua_State *L, const struct ebpf_map *map)
+static void push_value(lua_State *L, const struct access *access)
 {
+    const struct ebpf_map *map = &access->map;
+
     if (!per_cpu(map->type)) {
-        push_bytes(L, map->value, map->value_size);
+        push_bytes(L, access->value, map->value_size);
         return;
     }
     lua_createtable(L, (int)map->cpus, 0);
     for (uint32_t cpu = 0; cpu < map->cpus; cpu++) {
-        push_bytes(L, map->value + (size_t)cpu * map->stride, map->value_size);
+        push_bytes(L, access->value + (size_t)cpu * map->stride, map->value_size);
         lua_rawseti(L, -2, (int)cpu + 1);
     }
 }
 
-static void check_value(lua_State *L, int index, const struct ebpf_map *map)
+static void check_value(lua_State *L, int index, const struct access *access)
 {
+    const struct ebpf_map *map = &access->map;
+
     if (!per_cpu(map->type)) {
-        check_bytes(L, index, "value", map->value, map->value_size);
+        check_bytes(L, index, "value", access->value, map->value_size);
         return;
     }
     luaL_checktype(L, index, LUA_TTABLE);
@@ -163,30 +185,36 @@ static void check_value(lua_State *L, int index, const struct ebpf_map *map)
         luaL_argerror(L, index, lua_pushfstring(L, "a list of %d values expected, one a CPU", (int)map->cpus));
     for (uint32_t cpu = 0; cpu < map->cpus; cpu++) {
         lua_rawgeti(L, index, (int)cpu + 1);
-        check_bytes(L, lua_gettop(L), "value", map->value + (size_t)cpu * map->stride, map->value_size);
+        check_bytes(L, lua_gettop(L), "value", access->value + (size_t)cpu * map->stride, map->value_size);
         lua_pop(L, 1);
     }
 }
 
-static int fail_on(lua_State *L, struct ebpf_map *map, const char *operation)
+static void check_key(lua_State *L, int index, const struct access *access)
 {
-    int error = errno;
+    if (access->map.key_size)
+        check_bytes(L, index, "key", access->key, access->map.key_size);
+}
 
-    return ebpf_fail(L, error, operation, "%u", ebpf_handle_id(&map->handle));
+static int fail_on(lua_State *L, const struct access *access, const char *operation)
+{
+    return ebpf_fail(L, errno, operation, "%u", access->map.handle.id);
 }
 
 /* get(key) -> value; nothing but nil when there is no such key */
 static int map_get(lua_State *L)
 {
-    struct ebpf_map *map = check(L);
+    struct access access;
 
-    check_bytes(L, 2, "key", map->key, map->key_size);
-    if (bpf_cmd_map_lookup(map->handle.fd, map->key, map->value) == 0) {
-        push_value(L, map);
+    lua_settop(L, 2);
+    begin(L, &access);
+    check_key(L, 2, &access);
+    if (bpf_cmd_map_lookup(access.map.handle.fd, key_of(&access), access.value) == 0) {
+        push_value(L, &access);
         return 1;
     }
     if (errno != ENOENT)
-        return fail_on(L, map, "map get");
+        return fail_on(L, &access, "map get");
     lua_pushnil(L);
     return 1;
 }
@@ -195,13 +223,16 @@ static int map_get(lua_State *L)
 static int map_set(lua_State *L)
 {
     static const char *const names[] = {"any", "noexist", "exist", NULL};
-    struct ebpf_map *map = check(L);
-    int flags = luaL_checkoption(L, 4, "any", names);
+    struct access access;
+    int flags;
 
-    check_bytes(L, 2, "key", map->key, map->key_size);
-    check_value(L, 3, map);
-    if (bpf_cmd_map_update(map->handle.fd, map->key, map->value, (uint64_t)flags) < 0)
-        return fail_on(L, map, "map set");
+    lua_settop(L, 4);
+    flags = luaL_checkoption(L, 4, "any", names);
+    begin(L, &access);
+    check_key(L, 2, &access);
+    check_value(L, 3, &access);
+    if (bpf_cmd_map_update(access.map.handle.fd, key_of(&access), access.value, (uint64_t)flags) < 0)
+        return fail_on(L, &access, "map set");
     lua_pushboolean(L, 1);
     return 1;
 }
@@ -209,13 +240,15 @@ static int map_set(lua_State *L)
 /* delete(key) -> true, or false when there was none */
 static int map_delete(lua_State *L)
 {
-    struct ebpf_map *map = check(L);
+    struct access access;
     int result;
 
-    check_bytes(L, 2, "key", map->key, map->key_size);
-    result = bpf_cmd_map_delete(map->handle.fd, map->key);
+    lua_settop(L, 2);
+    begin(L, &access);
+    check_key(L, 2, &access);
+    result = bpf_cmd_map_delete(access.map.handle.fd, key_of(&access));
     if (result < 0 && errno != ENOENT)
-        return fail_on(L, map, "map delete");
+        return fail_on(L, &access, "map delete");
     lua_pushboolean(L, result == 0);
     return 1;
 }
@@ -223,17 +256,19 @@ static int map_delete(lua_State *L)
 /* next_key(map, key | nil) -> key; nil at the end */
 static int map_next_key(lua_State *L)
 {
-    struct ebpf_map *map = check(L);
+    struct access access;
     bool first = lua_isnoneornil(L, 2);
 
+    lua_settop(L, 2);
+    begin(L, &access);
     if (!first)
-        check_bytes(L, 2, "key", map->key, map->key_size);
-    if (bpf_cmd_map_next_key(map->handle.fd, first ? NULL : map->key, map->key) == 0) {
-        push_bytes(L, map->key, map->key_size);
+        check_key(L, 2, &access);
+    if (bpf_cmd_map_next_key(access.map.handle.fd, first ? NULL : access.key, access.key) == 0) {
+        push_bytes(L, access.key, access.map.key_size);
         return 1;
     }
     if (errno != ENOENT)
-        return fail_on(L, map, "map each");
+        return fail_on(L, &access, "map each");
     lua_pushnil(L);
     return 1;
 }
@@ -246,7 +281,7 @@ static int map_info(lua_State *L)
     uint32_t length = sizeof(info);
 
     if (bpf_cmd_info(map->handle.fd, &info, &length) < 0)
-        return fail_on(L, map, "map info");
+        return ebpf_fail(L, errno, "map info", "%u", map->handle.id);
     lua_createtable(L, 0, 9);
     ebpf_push_name(L, EBPF_MAP_TYPE, info.type);
     lua_setfield(L, -2, "type");
@@ -281,7 +316,6 @@ const struct ebpf_class ebpf_map_class = {
     .name = "ebpf.map",
     .size = sizeof(struct ebpf_map),
     .methods = methods,
-    .release = map_release,
 };
 
 int ebpf_open_map(lua_State *L)

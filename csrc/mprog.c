@@ -98,6 +98,7 @@ static int mprog_link(lua_State *L)
     int fd;
 
     ebpf_link_sentinel(L);
+    hook = ebpf_hook_check(L, 1, &where); /* again: what was allocated may have run finalizers */
     fd = bpf_cmd_link_create(program->fd, ebpf_hook_target(hook), hook->attach_type, &position);
     if (fd < 0)
         return fail_on(L, errno, "link", hook, where);
@@ -121,6 +122,7 @@ static int mprog_attach(lua_State *L)
     if (!attachment)
         return fail_on(L, errno, operation, hook, where);
     position.flags |= replaced >= 0 ? ABI_F_REPLACE : 0;
+    hook = ebpf_hook_check(L, 1, &where); /* again: what was allocated may have run finalizers */
     if (bpf_cmd_prog_attach(ebpf_hook_target(hook), program->fd, hook->attach_type, replaced >= 0 ? replaced : 0,
                             &position) < 0) {
         int error = errno;
@@ -175,7 +177,7 @@ static int query_into(const struct ebpf_hook *hook, uint32_t query_flags, uint32
     attr->prog_ids = (uint64_t)(uintptr_t)ids;
     if (hook->fd < 0)
         attr->link_ids = (uint64_t)(uintptr_t)(ids + room);
-    if (type && strcmp(type, "lsm_cgroup") == 0)
+    if (type && strcmp(type, "lsm_cgroup") == 0 && !(query_flags & ABI_F_QUERY_EFFECTIVE))
         attr->prog_attach_flags = (uint64_t)(uintptr_t)(ids + 2 * room);
     return bpf_cmd_prog_query(attr);
 }
@@ -195,6 +197,7 @@ static int mprog_query(lua_State *L)
             return fail_on(L, errno, "query", hook, where);
         room = attr.count + FIRST_GUESS; /* more may come before the next try */
         ids = compat_newuserdata(L, ARRAYS * room * sizeof(*ids));
+        hook = ebpf_hook_check(L, 1, &where);
     }
     lua_createtable(L, (int)attr.count, 2);
     for (uint32_t i = 0; i < attr.count; i++) {

@@ -160,17 +160,31 @@ static int object_load(lua_State *L)
 /* A duplicate of fd as a handle; libbpf goes on owning fd. */
 static int push_thing(lua_State *L, const struct ebpf_object *object, int fd, const char *name)
 {
-    fd = fd >= 0 ? bpf_cmd_dup(fd) : (errno = ENOENT, -1);
-    if (fd < 0 || !ebpf_thing_wrap(L, fd))
+    struct ebpf_handle *guard;
+
+    if (fd < 0)
+        return ebpf_fail_why(L, ENOENT, "the file says not to load it by itself", "object", "%s: %s", object->name,
+                             name);
+    guard = ebpf_thing_guard(L);
+    if (!ebpf_thing_take(L, guard, bpf_cmd_dup(fd)))
         return ebpf_fail(L, errno, "object", "%s: %s", object->name, name);
     return 1;
+}
+
+static const char *check_name(lua_State *L, int index)
+{
+    size_t length;
+    const char *name = luaL_checklstring(L, index, &length);
+
+    luaL_argcheck(L, strlen(name) == length, index, "a name has no NUL byte");
+    return name;
 }
 
 /* program(name) -> program */
 static int object_program(lua_State *L)
 {
     struct ebpf_object *object = check_loaded(L);
-    const char *name = luaL_checkstring(L, 2);
+    const char *name = check_name(L, 2);
     struct bpf_program *program = bpf_object__find_program_by_name(object->object, name);
 
     if (!program)
@@ -182,7 +196,7 @@ static int object_program(lua_State *L)
 static int object_map(lua_State *L)
 {
     struct ebpf_object *object = check_loaded(L);
-    const char *name = luaL_checkstring(L, 2);
+    const char *name = check_name(L, 2);
     struct bpf_map *map = bpf_object__find_map_by_name(object->object, name);
 
     if (!map)
@@ -190,36 +204,36 @@ static int object_map(lua_State *L)
     return push_thing(L, object, bpf_map__fd(map), name);
 }
 
-/* program_names() -> {{name, section}, …}, in the file's order */
+/* program_names() -> {name, …}, in the file's order: of those that are loaded */
 static int object_program_names(lua_State *L)
 {
-    struct ebpf_object *object = check(L);
+    struct ebpf_object *object = check_loaded(L);
     struct bpf_program *program;
     int count = 0;
 
     lua_newtable(L);
     bpf_object__for_each_program(program, object->object)
     {
-        lua_createtable(L, 2, 0);
+        if (bpf_program__fd(program) < 0)
+            continue;
         lua_pushstring(L, bpf_program__name(program));
-        lua_rawseti(L, -2, 1);
-        lua_pushstring(L, bpf_program__section_name(program));
-        lua_rawseti(L, -2, 2);
         lua_rawseti(L, -2, ++count);
     }
     return 1;
 }
 
-/* map_names() -> {name, …}, in the file's order */
+/* map_names() -> {name, …}, in the file's order: of those that are made */
 static int object_map_names(lua_State *L)
 {
-    struct ebpf_object *object = check(L);
+    struct ebpf_object *object = check_loaded(L);
     struct bpf_map *map;
     int count = 0;
 
     lua_newtable(L);
     bpf_object__for_each_map(map, object->object)
     {
+        if (bpf_map__fd(map) < 0)
+            continue;
         lua_pushstring(L, bpf_map__name(map));
         lua_rawseti(L, -2, ++count);
     }

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mount.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
@@ -56,32 +57,37 @@ static bool on_bpffs(int fd)
     return fstatfs(fd, &fs) == 0 && (uint32_t)fs.f_type == (uint32_t)BPFFS_MAGIC;
 }
 
-/* Opens path (which it writes to, and restores), making what is missing, 0700, under a directory on bpffs; else EXDEV. */
+/* Opens one component under parent, made 0700 if it is missing and parent is on bpffs; else EXDEV. */
+static int make_directory(int parent, const char *name)
+{
+    int fd = openat(parent, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+    if (fd >= 0 || errno != ENOENT)
+        return fd;
+    if (!on_bpffs(parent)) {
+        errno = EXDEV;
+        return -1;
+    }
+    if (mkdirat(parent, name, 0700) < 0 && errno != EEXIST)
+        return -1;
+    return openat(parent, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
 static int make_directories(char *path)
 {
-    char *slash = strrchr(path, '/');
-    int parent, fd, error;
+    int fd = open(*path == '/' ? "/" : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    char *rest = path, *name;
 
-    if (!slash || slash == path) {
-        errno = ENOENT;
-        return -1;
-    }
-    *slash = '\0';
-    parent = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (parent < 0 && errno == ENOENT)
-        parent = make_directories(path);
-    *slash = '/';
-    if (parent < 0)
-        return -1;
-    fd = -1;
-    error = EXDEV;
-    if (on_bpffs(parent)) {
-        if (mkdirat(parent, slash + 1, 0700) == 0 || errno == EEXIST)
-            fd = openat(parent, slash + 1, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    while (fd >= 0 && (name = strsep(&rest, "/"))) {
+        int parent = fd, error;
+
+        if (!*name)
+            continue;
+        fd = make_directory(parent, name);
         error = errno;
+        close(parent);
+        errno = error;
     }
-    close(parent);
-    errno = error;
     return fd;
 }
 
@@ -121,6 +127,8 @@ static int pin_at(lua_State *L)
     fd = open_directory(path, directory, make);
     if (fd < 0 && errno == EXDEV)
         return ebpf_fail_why(L, EPERM, no_bpffs, "pin", "%s", path);
+    if (fd < 0 && errno == EPERM && make) /* of mkdir(2), which on a bpffs says so for a dot */
+        return ebpf_fail_why(L, EPERM, no_dots, "pin", "%s", path);
     if (fd < 0)
         return ebpf_fail(L, errno, "pin", "%s", path);
     ebpf_handle_own(pin, fd);
@@ -153,28 +161,33 @@ static int pin_put(lua_State *L)
 static int pin_get(lua_State *L)
 {
     struct ebpf_pin *pin = check(L);
-    int fd = bpf_cmd_obj_get(pin->handle.fd, pin->name);
-    struct ebpf_handle *thing;
+    struct ebpf_handle *guard = ebpf_thing_guard(L);
+    struct ebpf_handle *thing = ebpf_thing_take(L, guard, bpf_cmd_obj_get(pin->handle.fd, pin->name));
 
-    if (fd < 0)
-        return ebpf_fail(L, errno, "pin get", "%s", pin->path);
-    thing = ebpf_thing_wrap(L, fd);
     if (!thing)
         return ebpf_fail(L, errno, "pin get", "%s", pin->path);
     mark_pinned(thing);
     return 1;
 }
 
-/* A name beside the pin's, for what is about to take its place. It holds our thread's id, so only a leftover of a
- * killed process can have it: that is removed. NAME_MAX is the kernel's to refuse. */
-static int pin_beside(struct ebpf_pin *pin, int fd, char *name, size_t size)
+enum { BESIDE_TRIES = 8, BESIDE_SIZE = 20 };
+
+/* Pins fd beside, under a name that nobody else draws, in this PID namespace or another; the pin's own name isn't in it,
+ * which may be as long as names get. */
+static int pin_beside(struct ebpf_pin *pin, int fd, char *name)
 {
-    snprintf(name, size, "%s~%ld", pin->name, (long)syscall(SYS_gettid));
-    if (bpf_cmd_obj_pin(pin->handle.fd, name, fd) == 0)
-        return 0;
-    if (errno != EEXIST || unlinkat(pin->handle.fd, name, 0) < 0)
-        return -1;
-    return bpf_cmd_obj_pin(pin->handle.fd, name, fd);
+    unsigned long long random;
+    int result = -1;
+
+    for (int i = 0; i < BESIDE_TRIES; i++) {
+        if (getrandom(&random, sizeof(random), 0) != sizeof(random))
+            return -1;
+        snprintf(name, BESIDE_SIZE, "~%016llx", random);
+        result = bpf_cmd_obj_pin(pin->handle.fd, name, fd);
+        if (result == 0 || errno != EEXIST)
+            break;
+    }
+    return result;
 }
 
 /* swap(thing) -> true: pinned beside and renamed over, so that readers find the old one or the new one */
@@ -182,10 +195,10 @@ static int pin_swap(lua_State *L)
 {
     struct ebpf_pin *pin = check(L);
     struct ebpf_handle *thing = ebpf_thing_check(L, 2);
-    char beside[NAME_MAX + 32];
+    char beside[BESIDE_SIZE];
     int error;
 
-    if (pin_beside(pin, thing->fd, beside, sizeof(beside)) < 0)
+    if (pin_beside(pin, thing->fd, beside) < 0)
         return ebpf_fail(L, errno, "pin swap", "%s", pin->path);
     if (renameat(pin->handle.fd, beside, pin->handle.fd, pin->name) < 0) {
         error = errno;

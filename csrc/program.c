@@ -16,7 +16,7 @@ enum { INSN_SIZE = 8, LOG_SIZE = 1 << 16, LOG_SIZE_MAX = 1 << 24 };
 /* Loads again with a log that is large enough, for the verifier's words. A collected userdata holds it. */
 static int load_with_log(lua_State *L, struct abi_prog_load *attr, const char **log)
 {
-    int fd = -1;
+    int fd = -1, error = errno;
 
     for (uint32_t size = LOG_SIZE; size <= LOG_SIZE_MAX; size *= 4) {
         char *buffer = compat_newuserdata(L, size);
@@ -28,8 +28,9 @@ static int load_with_log(lua_State *L, struct abi_prog_load *attr, const char **
         fd = bpf_cmd_prog_load(attr);
         *log = buffer;
         if (fd >= 0 || errno != ENOSPC)
-            break;
+            return fd;
     }
+    errno = error; /* the log is larger than any of ours: say why it was asked for */
     return fd;
 }
 

@@ -26,7 +26,7 @@ static const struct kind {
 
 enum { KINDS = sizeof(kinds) / sizeof(*kinds) };
 
-/* NULL with EINVAL for anything else, or with readlink's errno: /proc must be mounted. */
+/* NULL with EINVAL for anything else, and with EOPNOTSUPP where /proc is not mounted. */
 static const struct kind *kind_of(int fd)
 {
     char path[32], target[64];
@@ -34,8 +34,10 @@ static const struct kind *kind_of(int fd)
 
     snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
     length = readlink(path, target, sizeof(target) - 1);
-    if (length < 0)
+    if (length < 0) {
+        errno = EOPNOTSUPP; /* no /proc here */
         return NULL;
+    }
     target[length] = '\0';
     for (int i = 0; i < KINDS; i++)
         for (int j = 0; j < 2 && kinds[i].files[j]; j++)
@@ -58,28 +60,33 @@ static int adopt(struct ebpf_handle *handle, int fd)
     return -1;
 }
 
-/* The kind decides the class, so a program's handle guards the descriptor while the right one is made. */
-struct ebpf_handle *ebpf_thing_wrap(lua_State *L, int fd)
+struct ebpf_handle *ebpf_thing_guard(lua_State *L)
 {
-    struct ebpf_handle *guard = ebpf_handle_new(L, &ebpf_program_class, 0);
+    return ebpf_handle_new(L, &ebpf_program_class, 0);
+}
+
+struct ebpf_handle *ebpf_thing_take(lua_State *L, struct ebpf_handle *guard, int fd)
+{
     struct ebpf_handle *handle;
     const struct kind *kind;
-    int error;
+    int error = errno;
 
-    ebpf_handle_own(guard, fd);
-    kind = kind_of(fd);
-    if (kind) {
-        handle = ebpf_handle_new(L, kind->class, 0);
-        guard->fd = -1;
-        guard->open = false;
-        lua_remove(L, -2);
-        if (adopt(handle, fd) == 0)
-            return handle;
-        lua_pop(L, 1);
-        return NULL;
+    if (fd >= 0) {
+        ebpf_handle_own(guard, fd);
+        kind = kind_of(fd);
+        error = errno;
+        if (kind) {
+            handle = ebpf_handle_new(L, kind->class, 0);
+            guard->fd = -1;
+            guard->open = false;
+            lua_remove(L, -2);
+            if (adopt(handle, fd) == 0)
+                return handle;
+            error = errno;
+        } else {
+            ebpf_handle_close(guard);
+        }
     }
-    error = errno;
-    ebpf_handle_close(guard);
     lua_pop(L, 1);
     errno = error;
     return NULL;

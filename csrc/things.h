@@ -15,9 +15,10 @@ struct ebpf_link {
     char *origin; /* where it was made, with ebpf.trace(true); malloc'ed */
 };
 
-/* Pushes a new handle that owns a descriptor of whatever kind it is; pushes nothing and closes it on failure.
- * NULL with errno. */
-struct ebpf_handle *ebpf_thing_wrap(lua_State *L, int fd);
+/* A descriptor whose kind is found out only once it is there: first the guard, which is pushed, then the call that opens it,
+ * then take, which puts the right handle in the guard's place. NULL with errno, the descriptor closed and nothing pushed. */
+struct ebpf_handle *ebpf_thing_guard(lua_State *L);
+struct ebpf_handle *ebpf_thing_take(lua_State *L, struct ebpf_handle *guard, int fd);
 
 /* The open program, map or link at index; else an error that names the argument. */
 struct ebpf_handle *ebpf_thing_check(lua_State *L, int index);

@@ -111,6 +111,32 @@ w.describe("a program attached without a link", function(world)
     assert.order(hook:query(), a, b)
   end)
 
+  it("of a type that the hook doesn't take is not attached there: ENOENT, and no error", function()
+    local hook = world():hook()
+    local a = world():program()
+    world():keep(hook:attach(a))
+    local other = world():program(2, {type = "xdp"})
+    assert.fails({hook:detach(other)}, "ENOENT", ("program %d is not attached here"):format(other:id()))
+    assert.fails({hook:detach{program_id = other:id()}}, "ENOENT", "is not attached here")
+    assert.fails({hook:detach{program_id = 0x7ffffff0}}, "ENOENT", "there is no program 2147483632 any more")
+    assert.fails({hook:detach{link_id = 0x7ffffff0}}, "ENOENT", "link 2147483632 is not attached here")
+    assert.order(hook:query(), a)
+  end)
+
+  w.it_needs("cgroup_preorder", "keeps its preorder when it is replaced by name, where that shows", function()
+    local hook = world():hook()
+    local a, b, c, d = world():programs(4)
+    world():keep(hook:attach(a))
+    world():keep(hook:attach(b, {preorder = true}))
+    world():keep(hook:attach(c))
+    world():keep(hook:replace(b, d))
+    assert.order(hook:query{effective = true}, d, a, c)
+    world():keep(hook:replace(a, b))
+    assert.order(hook:query{effective = true}, d, b, c)
+    world():keep(hook:replace(d, a, {preorder = false}))
+    assert.order(hook:query{effective = true}, b, a, c)
+  end)
+
   it("is detached at the head and at the tail of the list", function()
     local hook = world():hook()
     local a, b, c = world():programs(3)
@@ -213,6 +239,53 @@ w.describe("a program attached without a link", function(world)
   end)
 end)
 
+w.describe("a change that meets another's", function(world)
+  local core = require "ebpf.core"
+
+  -- Has somebody else change the list right after the library has looked at it: once.
+  local function between(look, change, body)
+    local original = core.mprog[look]
+    core.mprog[look] = function(...)
+      core.mprog[look] = original
+      local results = {original(...)}
+      change()
+      return results[1], results[2], results[3]
+    end
+    local ok, message = pcall(body)
+    core.mprog[look] = original
+    assert(ok, message)
+  end
+
+  for _, mode in ipairs {"override", "exclusive"} do
+    w.it_needs("cgroup_order", "does not replace what was attached meanwhile, in mode " .. mode, function()
+      local hook = world():hook()
+      local a, b, c = world():programs(3)
+      between("mode", function() world():keep(hook:attach(a, {mode = mode})) end, function()
+        assert.fails({hook:attach(b, {mode = mode})}, "EEXIST", ("program %d is attached"):format(a:id()))
+      end)
+      assert.order(hook:query(), a)
+      between("query", function() world():keep(hook:attach(b, {mode = mode, overwrite = true})) end, function()
+        assert.fails({hook:replace(a, c)}, "ENOENT", "is not attached here")
+      end)
+      assert.order(hook:query(), b)
+      between("query", function() world():keep(hook:attach(c, {mode = mode, overwrite = true})) end, function()
+        assert.fails({hook:detach(b)}, "ENOENT", "is not attached here")
+      end)
+      assert.order(hook:query(), c)
+    end)
+  end
+
+  w.it_needs("cgroup_order", "takes off what is last by then, not what was", function()
+    local hook = world():hook()
+    local a, b = world():programs(2)
+    world():keep(hook:attach(a))
+    between("query", function() world():keep(hook:attach(b)) end, function()
+      assert.is_true(hook:detach(nil, {at = "tail"}))
+    end)
+    assert.order(hook:query(), a)
+  end)
+end)
+
 w.describe("the mode of a cgroup's hook", function(world)
   local single = {"override", "exclusive"}
 
@@ -284,7 +357,7 @@ w.describe("the mode of a cgroup's hook", function(world)
       local a, b = world():programs(2)
       local link = world():keep(hook:link(a))
       assert.fails({hook:attach(b, {mode = mode, overwrite = true})}, "EPERM", "the hook is in mode multi")
-      assert.fails({hook:attach(b, {mode = mode})}, "EEXIST", "is attached")
+      assert.fails({hook:attach(b, {mode = mode})}, "EPERM", "the hook is in mode multi")
       link:close()
       world():keep(hook:attach(a))
       assert.fails({hook:attach(b, {mode = mode, overwrite = true})}, "EPERM", "the hook is in mode multi")

@@ -198,6 +198,27 @@ w.describe("collection", function(world)
     assert.order(hook:query())
   end)
 
+  it("of the last holder of a link is reported, whoever made it, and of one among several is not", function()
+    local hook = world():hook()
+    local link = assert(hook:link(world():program()))
+    local id = link:id()
+    local others = {assert(ebpf.link.from_fd(link:fd()))}
+    link = nil -- luacheck: ignore
+    collect()
+    assert.same({}, heard)
+    others[1] = nil
+    collect()
+    assert.equal(id, heard[1] and heard[1][1])
+    local pinned = assert(hook:link(world():program()))
+    local pin = world():keep(pinned:pin(world():pin_path()))
+    id = pinned:id()
+    assert.is_true(pin:remove())
+    pinned = nil -- luacheck: ignore
+    collect()
+    assert.equal(id, heard[2] and heard[2][1])
+    assert.order(hook:query())
+  end)
+
   it("of a link that is closed, pinned, detached, severed or opened by id is not", function()
     local cgroup = world():cgroup()
     local hook, gone = world():hook(), world():hook(nil, cgroup)

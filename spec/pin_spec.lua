@@ -96,17 +96,48 @@ w.describe("a pin", function(world)
     reader.close()
   end)
 
-  it("takes over the name that a killed swap left beside", function()
+  it("is swapped by two processes at once, in PID namespaces of their own, and none disturbs the other", function()
     local pin = world():pin()
-    local a, b = world():cell(), world():cell()
-    assert.is_true(pin:put(a))
-    -- the main thread's id is the process's
-    local thread = system.read "/proc/self/status":match "NSpid:.-(%d+)\n"
-    local beside = world():pin(pin:path():match "[^/]+$" .. "~" .. thread)
-    assert.is_true(beside:put(a))
-    assert.is_true(pin:swap(b))
-    assert.equal(b:id(), world():keep(pin:get()):id())
-    assert.is_false(beside:exists())
+    local ours = world():cell()
+    assert.is_true(pin:put(ours))
+    local script = system.script(([[
+      local ebpf = require "ebpf"
+      local pin = assert(ebpf.pin.at(%q))
+      local map = ebpf.map.create{type = "array", key_size = 4, value_size = 8, max_entries = 1}
+      for _ = 1, 300 do assert(pin:swap(map)) end
+      print "done"
+    ]]):format(pin:path()))
+    local one = io.popen(("unshare --pid --fork %s %s 2>&1"):format(system.interpreter(), script))
+    local other = io.popen(("unshare --pid --fork %s %s 2>&1"):format(system.interpreter(), script))
+    assert.same({"done\n", "done\n"}, {one:read "*a", other:read "*a"})
+    one:close()
+    other:close()
+    os.remove(script)
+    assert.not_equal(ours:id(), world():keep(pin:get "map"):id())
+    for name in ebpf.pin.each(w.bpffs()) do
+      assert.equal(pin:path():match "[^/]+$", name)
+    end
+  end)
+
+  it("of the longest name is swapped too", function()
+    local pin = world():pin(("n"):rep(255))
+    assert.is_true(pin:put(world():cell()))
+    assert.is_true(pin:swap(world():cell()))
+  end)
+
+  it("whose kind can't be told, for want of /proc, is neither taken for nothing nor swapped", function()
+    local pin = world():pin()
+    assert.is_true(pin:put(world():cell()))
+    local output = system.lua(([[
+      local ebpf = require "ebpf"
+      local map = ebpf.map.create{type = "array", key_size = 4, value_size = 8, max_entries = 1}
+      local pin = assert(ebpf.pin.at(%q))
+      os.execute "mount -t tmpfs none /proc"
+      print(select(2, pin:get()))
+      print(select(2, pin:swap(map)))
+    ]]):format(pin:path()), "unshare --mount")
+    local words = "pin get [^\n]*the kind of an object is read from /proc[^\n]*\n"
+    assert.matches("^" .. words .. words .. "$", output .. "\n")
   end)
 
   it("is removed, and what nothing else holds goes with it", function()
@@ -178,7 +209,17 @@ w.describe("a pin", function(world)
     os.remove(elsewhere)
     assert.fails({ebpf.pin.at(elsewhere .. "/a/map", {mkdir = true})}, "EPERM", "not on a BPF file system")
     assert.is_false(system.exists(elsewhere))
-    assert.fails({ebpf.pin.at(w.bpffs() .. "/dot.ted/map", {mkdir = true})}, "EPERM")
+    assert.fails({ebpf.pin.at(w.bpffs() .. "/dot.ted/map", {mkdir = true})}, "EPERM", "has no dot")
+    local here = lfs.currentdir()
+    lfs.chdir(w.bpffs())
+    local name = world():name()
+    local relative = ebpf.pin.at(name .. "//a/./b/map", {mkdir = true})
+    lfs.chdir(here)
+    assert.is_true(system.exists(w.bpffs() .. "/" .. name .. "/a/b"))
+    relative:close()
+    for _, path in ipairs {"/a/b", "/a", ""} do
+      assert(lfs.rmdir(w.bpffs() .. "/" .. name .. path))
+    end
   end)
 
   it("is refused off bpffs, with a dot, and where nothing can be", function()
@@ -256,6 +297,7 @@ w.describe("a pin", function(world)
       {"map is closed", function() closed:pin(w.bpffs() .. "/x") end},
       {"NUL", function() map:pin "\0" end},
       {"'wait'.*boolean or number expected", function() ebpf.pin.lock(w.bpffs(), {wait = "long"}) end},
+      {"'wait'.*seconds from 0 expected, got %-3", function() ebpf.pin.lock(w.bpffs(), {wait = -3}) end},
     } do
       local ok, message = pcall(case[2])
       assert.is_false(ok)
@@ -289,7 +331,7 @@ w.describe("a bpffs", function(world)
     local directory = w.bpffs()
     local lock = world():keep(ebpf.pin.lock(directory))
     assert.equal("ebpf.lock: held fd " .. lock:fd(), tostring(lock))
-    assert.fails({ebpf.pin.lock(directory, {wait = false})}, "EAGAIN", "another process holds the lock")
+    assert.fails({ebpf.pin.lock(directory, {wait = false})}, "EAGAIN", "the lock is held")
     assert.fails({ebpf.pin.lock(directory, {wait = 0.02, shared = true})}, "EAGAIN")
     lock:close()
     local reader = world():keep(ebpf.pin.lock(directory, {shared = true}))

@@ -90,14 +90,17 @@ w.describe("a transaction", function(world)
   local function race(processes, each)
     local cgroup = world():cgroup()
     local hook = world():hook(nil, cgroup)
+    local start = os.tmpname()
+    os.remove(start)
     local running = {}
     for index = 1, processes do
       running[index] = system.start(([[
         local ebpf = require "ebpf"
         local asm = require "spec.support.asm"
         local hook = assert(ebpf.cgroup.open(%q)):mprog "cgroup_inet_egress"
+        local socket = require "socket"
         local last, ids, tries = nil, {}, 0
-        io.read "*l"
+        while not io.open(%q) do socket.sleep(0.001) end
         for i = 1, %d do
           local program = assert(ebpf.program.load{type = "cgroup_skb", insns = asm.verdict(1, %d * 1000 + i)})
           assert(hook:transact(function(snapshot, at)
@@ -112,8 +115,9 @@ w.describe("a transaction", function(world)
           ids[i] = last
         end
         print(tries, table.concat(ids, " "))
-      ]]):format(cgroup:path(), each, index))
+      ]]):format(cgroup:path(), start, each, index))
     end
+    system.write(start, "now")
     local owner, tries = {}, 0
     for index, process in ipairs(running) do
       local line = process.line()
@@ -134,15 +138,26 @@ w.describe("a transaction", function(world)
       assert.equal((reached[index] or 0) + 1, position)
       reached[index] = position
     end
+    os.remove(start)
     assert.is_true(tries >= processes * each)
+    return tries > processes * each
+  end
+
+  -- Repeated until they have met: a race that nobody runs proves nothing.
+  local function met(processes, each)
+    for _ = 1, 20 do
+      if race(processes, each) then
+        return true
+      end
+    end
   end
 
   needs("cgroup_order", "loses no update and mixes no order, of two processes at once", function()
-    race(2, 30)
+    assert.is_true(met(2, 30))
   end)
 
   needs("cgroup_order", "loses no update and mixes no order, of four processes at once", function()
-    race(4, 15)
+    assert.is_true(met(4, 15))
   end)
 
   needs("cgroup_order", "is one program's work among links too", function()

@@ -17,7 +17,7 @@ local methods = core.attachment.methods
 function methods:replace(program, opts)
   options.expect("attachment:replace", "self", self, "attachment")
   options.expect("attachment:replace", 1, program, "program")
-  opts = options.check("attachment:replace", opts, {revision = "number|string"})
+  opts = options.check("attachment:replace", opts, {revision = "revision"})
   local have, message, number = mprog.need_order(self, "replace", opts)
   if not have then
     return nil, message, number
@@ -37,7 +37,7 @@ end
 -- @treturn[2] nil, message, errno: ENOENT (somebody else detached or replaced it), ESTALE, EPERM
 function methods:detach(opts)
   options.expect("attachment:detach", "self", self, "attachment")
-  opts = options.check("attachment:detach", opts, {revision = "number|string"})
+  opts = options.check("attachment:detach", opts, {revision = "revision"})
   local _, detached = core.attachment.flags(self)
   if detached then
     return true

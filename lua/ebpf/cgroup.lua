@@ -31,7 +31,7 @@ end
 function methods:mprog(attach_type)
   options.expect("cgroup:mprog", "self", self, "cgroup")
   local number = options.name("cgroup:mprog", 1, attach_type, core.names.attach_type, "attach type")
-  if not attach_type:find "cgroup_" then
+  if not attach_type:find "^cgroup_" and attach_type ~= "lsm_cgroup" then
     error(("bad argument '1' to 'cgroup:mprog' (%s is no attach type of cgroups)"):format(attach_type), 2)
   end
   return core.mprog.new(self:fd(), 0, number, self:id(), self:path())

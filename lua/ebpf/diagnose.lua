@@ -45,7 +45,7 @@ local function removed(hook, description)
 end
 
 local function wrong_type(program, attach_type)
-  local info = program.info and program:info()
+  local info = program and program.info and program:info()
   local wanted = wanted_type(attach_type)
   if info and wanted and info.type ~= wanted then
     return ("the program is of type %s, and %s takes %s"):format(info.type, attach_type, wanted)
@@ -134,6 +134,9 @@ function reasons.EINVAL(context)
   if why then
     return why
   end
+  if context.operation == "detach" then -- what a list of programs says of one of another type
+    return ("program %d is not attached here"):format(context.replaced_id), "ENOENT"
+  end
   if context.operation ~= "link" then
     why = attached_already(context.hook, context.program_id)
     if why then
@@ -174,6 +177,10 @@ function reasons.ENOENT(context)
     local link_id = list and snapshot.owner(list, context.replaced_id)
     if link_id then
       return owned(context, link_id), "EBUSY"
+    end
+    if list and snapshot.find(list, context.replaced_id)[1] then -- listed, and not by itself
+      return ("program %d is attached by a link, and which one can't be told%s"):format(context.replaced_id,
+        list.links_unknown and ": " .. list.links_unknown or ""), "EBUSY"
     end
     return ("program %d is not attached here"):format(context.replaced_id)
   end
@@ -219,8 +226,8 @@ function M.failure(context, message, number)
   if context.program then
     context.program_id = context.program:id()
   end
-  local why, other = reason(context)
-  if not why then
+  local explained, why, other = pcall(reason, context) -- a failure must not become an error by being explained
+  if not explained or not why then
     return nil, message, number
   end
   local subject = context.description.attach_type .. " on " .. context.description.where

@@ -20,7 +20,7 @@ function M.walk(functions, wanted)
       lent = nil
     end
     while not walk.done do
-        local handle, skipped = functions.next(id)
+      local handle, skipped = functions.next(id)
       if handle == nil then
         error(skipped, 2) -- a message: what can't be walked at all must not look like an empty system
       end

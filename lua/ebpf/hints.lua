@@ -26,6 +26,8 @@ local function load()
 end
 
 local removed = "the cgroup was removed"
+local no_proc = "the kind of an object is read from /proc, and the number of CPUs from /sys: one of them is not "
+  .. "mounted here"
 local too_many_files = "this process has as many descriptors open as it may (RLIMIT_NOFILE): close handles that are "
   .. "done with, since the collector does not count descriptors"
 
@@ -47,6 +49,7 @@ return {
   query = {
     EPERM = admin,
     ENOENT = removed,
+    EINVAL = "this kernel does not know the attach type",
     ENODEV = "there is no device of this index in this network namespace",
     ENXIO = "the device is no netkit",
     EACCES = "the device is a netkit's peer: both of its hooks are addressed by its primary device",
@@ -64,11 +67,12 @@ return {
   from_id = {
     EPERM = sys_admin,
     ENOENT = "there is none of this id",
+    EOPNOTSUPP = no_proc,
   },
   from_fd = {
     EBADF = "the descriptor is not open",
     EINVAL = "the descriptor is none of a BPF object",
-    ENOENT = "its kind is read from /proc, which is not mounted",
+    EOPNOTSUPP = no_proc,
   },
   each = {EPERM = sys_admin},
   ["program load"] = {
@@ -96,7 +100,7 @@ return {
     EPERM = "the map is read-only for user space, or frozen",
   },
   ["map delete"] = {
-    EINVAL = "elements of this type of map can't be deleted",
+    EINVAL = "elements of this type of map can't be deleted, or this one can't",
   },
   ["map each"] = {
     ENOTSUPP = "this type of map can't be walked",
@@ -112,7 +116,8 @@ return {
   },
   ["pin get"] = {
     ENOENT = "nothing is pinned there",
-    EACCES = "there is a directory, or something that is no pin",
+    EACCES = "permission denied, or there is a directory or something else that is no pin",
+    EOPNOTSUPP = no_proc,
     EINVAL = "there is something that is no program, map or link",
   },
   ["pin swap"] = {
@@ -122,7 +127,7 @@ return {
   ["pin remove"] = {
     ENOENT = "nothing is pinned there",
     EISDIR = "there is a directory",
-    EPERM = "there is a directory",
+    EPERM = "the directory is sticky, and the pin somebody else's",
   },
   ["pin each"] = {ENOENT = "there is no such directory"},
   ["pin mount"] = {
@@ -130,7 +135,7 @@ return {
     ENOENT = "there is no such directory",
   },
   ["pin lock"] = {
-    EAGAIN = "another process holds the lock",
+    EAGAIN = "the lock is held, by another process or by another handle of this one",
     ENOENT = "there is no such directory",
   },
 }

@@ -12,8 +12,7 @@ local M = {}
 local methods = core.map.methods
 
 local known = {
-  type = "string", key_size = "number", value_size = "number", max_entries = "number", name = "string",
-  flags = "number",
+  type = "string", key_size = "u32", value_size = "u32", max_entries = "u32", name = "text", flags = "u32",
 }
 
 --- Create a map.
@@ -99,7 +98,10 @@ function methods:each()
       local key = upcoming
       left = left - 1
       upcoming = following(key) -- before the body runs: a deleted key would start the kernel from the first again
-      local value = self:get(key)
+      local value, message, errno = self:get(key)
+      if errno then
+        error(message, 2)
+      end
       if value ~= nil then
         return key, value
       end

@@ -18,6 +18,11 @@ local methods = core.mprog.methods
 local flag = core.abi.constants
 local errno_of = errors.errno
 local TRIES = 16
+local unpack = table.unpack or unpack -- luacheck: ignore
+
+local function pack(...)
+  return {n = select("#", ...), ...}
+end
 
 local trace = false
 
@@ -69,7 +74,7 @@ local function subject_of(hook)
 end
 
 
-local link_options = {before = "any", after = "any", at = "string", preorder = "boolean", revision = "number|string"}
+local link_options = {before = "any", after = "any", at = "string", preorder = "boolean", revision = "revision"}
 
 --- Attach a program by a link: it stays while the link, or a pin of it, does.
 -- @tparam Program program
@@ -109,7 +114,7 @@ function methods:link(program, opts)
 end
 
 local attach_options = {
-  before = "any", after = "any", at = "string", preorder = "boolean", revision = "number|string", mode = "string",
+  before = "any", after = "any", at = "string", preorder = "boolean", revision = "revision", mode = "string",
   overwrite = "boolean",
 }
 
@@ -123,7 +128,8 @@ local function attach_single(hook, program, opts)
     if not present then
       return nil, count, revision
     end
-    if count > 0 and not opts.overwrite then
+    local same_mode = snapshot.mode_of(present, count) == opts.mode -- in another one the kernel refuses anyway
+    if same_mode and not opts.overwrite then
       local list = snapshot.take(hook, false, false)
       local entry = list and list[1]
       return errors.fail("attach", subject_of(hook), "EEXIST", ("program %s is attached, and mode %s would replace it: "
@@ -186,6 +192,42 @@ function methods:attach(program, opts)
     revision = opts.revision, mode = mode}, message, number)
 end
 
+-- The link that a value names: a Link's id, or an entry's. Where an entry's program is there several times, its link is
+-- one of several, and whether it has one is the kernel's to say.
+local function named_link(what, named)
+  local class = options.class(named)
+  if class == "link" then
+    options.expect(what, 1, named, "link")
+    return named:id()
+  end
+  if class ~= "table" then
+    return nil
+  end
+  for _, key in ipairs {"link_id", "program_id"} do
+    local id = named[key]
+    if id ~= nil and (type(id) ~= "number" or id < 1 or id % 1 ~= 0) then
+      error(("bad argument '1' to '%s' (%s is an id, not %s)"):format(what, key, tostring(id)), 4)
+    end
+  end
+  return named.link_id
+end
+
+-- Whether a link is on the hook. Unknown counts as yes: the caller took it from a query.
+local function has_link(hook, link_id)
+  local list = snapshot.take(hook, false, true)
+  for _, entry in ipairs(list or {}) do
+    if entry.link_id == link_id then
+      return true
+    end
+    for _, id in ipairs(entry.link_ids or {}) do
+      if id == link_id then
+        return true
+      end
+    end
+  end
+  return not list or list.links_unknown ~= nil or list.unsettled ~= nil
+end
+
 -- A handle for the program that is named, and whether it was opened just for that.
 -- nil, message, errno where a link is what holds it, or it is gone.
 local function named_program(what, operation, hook, named)
@@ -194,19 +236,22 @@ local function named_program(what, operation, hook, named)
     options.expect(what, 1, named, "program", "attachment")
     return named, false
   end
-  local link_id = class == "link" and named:id() or class == "table" and (named.link_id or
-    named.link_ids and named.link_ids[1])
+  local link_id = named_link(what, named)
   if link_id then
+    if not has_link(hook, link_id) then
+      return errors.fail(operation, subject_of(hook), "ENOENT", ("link %d is not attached here"):format(link_id))
+    end
     return errors.fail(operation, subject_of(hook), "EBUSY", ("the program is attached by link %d: use link:%s"):format(
       link_id, operation == "replace" and "update" or "detach"))
   end
-  if class ~= "table" or type(named.program_id) ~= "number" then
+  if class ~= "table" or not named.program_id then
     error(("bad argument '1' to '%s' (program, attachment or entry of a snapshot expected, got %s)"):format(what,
       named == nil and "no value" or class), 3)
   end
-  local program, message, number = core.program.from_id(named.program_id)
+  local program, _, number = core.program.from_id(named.program_id)
   if not program then
-    return nil, message, number
+    local gone = number == errno_of.ENOENT and ("there is no program %d any more"):format(named.program_id) or nil
+    return errors.fail(operation, subject_of(hook), number, gone)
   end
   return program, true
 end
@@ -250,6 +295,8 @@ function M.replace_on(hook, old, program, opts)
   local preorder = opts.preorder
   if options.class(old) == "attachment" and preorder == nil then
     preorder = core.attachment.flags(old) >= flag.F_PREORDER -- the kernel forgets it unless it is said again
+  elseif preorder == nil and not on_device and features.have "cgroup_preorder" then
+    preorder = snapshot.runs_ahead(hook, id_of(old))
   end
   local flags = on_device and 0 or flag.F_ALLOW_MULTI + (preorder and flag.F_PREORDER or 0)
   local attachment, message, number = core.mprog.attach(hook, program, flags, 0, opts.revision, old)
@@ -284,8 +331,8 @@ end
 -- The Attachment returned is a new handle: close the old one, or call Attachment:replace, which has one for all.
 -- @param old what to replace: a Program, an Attachment, or an entry of a snapshot
 -- @tparam Program new
--- @tparam[opt] table opts `revision`; `preorder` = true if the old one is (an Attachment knows by itself): the kernel
--- takes the new one's word for it
+-- @tparam[opt] table opts `revision`; `preorder`: whether the new one is. Default: as the old one, which an Attachment
+-- knows, and which else shows where the old one runs ahead of one that stands before it in the list
 -- @treturn[1] Attachment
 -- @treturn[2] nil
 -- @treturn[2] string message
@@ -295,7 +342,7 @@ end
 function methods:replace(old, new, opts)
   options.expect("hook:replace", "self", self, "mprog")
   options.expect("hook:replace", 2, new, "program")
-  opts = options.check("hook:replace", opts, {revision = "number|string", preorder = "boolean"})
+  opts = options.check("hook:replace", opts, {revision = "revision", preorder = "boolean"})
   if opts.preorder ~= nil and core.mprog.describe(self).ifindex then
     error("option 'preorder' to 'hook:replace' is for cgroups", 2)
   end
@@ -364,6 +411,10 @@ local function detach_at(hook, opts)
       return errors.fail("detach", subject_of(hook), "ENOENT", "nothing is attached here")
     end
     local handle, opened
+    if entry.link_ids then
+      return errors.fail("detach", subject_of(hook), "EBUSY", ("program %d is attached several times here, and the one "
+        .. "at the %s may be a link's: name what to detach"):format(entry.program_id, opts.at))
+    end
     handle, opened, number = named_program("hook:detach", "detach", hook, entry)
     if not handle then
       return nil, opened, number
@@ -388,7 +439,7 @@ end
 -- @see bpf(2), BPF_PROG_DETACH
 function methods:detach(program, opts)
   options.expect("hook:detach", "self", self, "mprog")
-  opts = options.check("hook:detach", opts, {revision = "number|string", at = "string"})
+  opts = options.check("hook:detach", opts, {revision = "revision", at = "string"})
   if (program == nil) == (opts.at == nil) then
     error("bad argument '1' to 'hook:detach' (a program, or the option 'at', and not both)", 2)
   end
@@ -437,6 +488,9 @@ end
 local function at_revision(hook, revision)
   local function with_revision(opts)
     local copy = {}
+    if opts ~= nil and type(opts) ~= "table" then
+      return opts -- for the method to refuse
+    end
     for key, value in pairs(opts or {}) do
       copy[key] = value
     end
@@ -463,7 +517,7 @@ end
 function methods:transact(decide, opts)
   options.expect("hook:transact", "self", self, "mprog")
   options.expect("hook:transact", 1, decide, "function")
-  opts = options.check("hook:transact", opts, {tries = "number", links = "boolean"})
+  opts = options.check("hook:transact", opts, {tries = "count", links = "boolean"})
   local have, message, number = M.need_order(self, "transact", {revision = true})
   if not have then
     return nil, message, number
@@ -475,9 +529,9 @@ function methods:transact(decide, opts)
     if not list then
       return nil, message, number
     end
-    local results = {decide(list, at_revision(self, list.revision))}
+    local results = pack(decide(list, at_revision(self, list.revision)))
     if results[1] ~= nil or results[3] ~= errno_of.ESTALE then
-      return results[1], results[2], results[3]
+      return unpack(results, 1, results.n)
     end
   end
   return errors.fail("transact", subject_of(self), "ESTALE", ("the order changed at each of %d tries"):format(tries))

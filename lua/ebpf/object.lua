@@ -20,7 +20,7 @@ local methods = core.object.methods
 -- @usage local obj = assert(ebpf.object.open("policy.bpf.o", {rodata = {port = 4242}}))
 function M.open(source, opts)
   local what = "object.open"
-  opts = options.check(what, opts, {name = "string", pin_root = "string", rodata = "table"})
+  opts = options.check(what, opts, {name = "text", pin_root = "text", rodata = "table"})
   options.expect(what, 1, source, "string", "table")
   local path, data
   if type(source) == "table" then
@@ -55,7 +55,7 @@ end
 -- @function Object:program
 -- @string name of the function
 -- @treturn[1] Program
--- @treturn[2] nil, message, errno: ENOENT (none of this name, or not loaded)
+-- @treturn[2] nil, message, errno: ENOENT (none of this name, or the file says not to load it)
 
 --- A map of the loaded object.
 -- @function Object:map
@@ -75,16 +75,12 @@ local function all(self, names, get)
   return result
 end
 
---- All programs of the loaded object.
+--- All programs of the loaded object, but those that the file says not to load by themselves.
 -- @treturn[1] {[string]=Program}
 -- @treturn[2] nil, message, errno
 function methods:programs()
   options.expect("object:programs", "self", self, "object")
-  local names = {}
-  for index, row in ipairs(core.object.program_names(self)) do
-    names[index] = row[1]
-  end
-  return all(self, names, self.program)
+  return all(self, core.object.program_names(self), self.program)
 end
 
 --- All maps of the loaded object.

@@ -52,10 +52,39 @@ function M.path(what, argument, value)
   return value
 end
 
+-- What an option may be, beyond M.class: text to say, and whether a value is it.
+local special = {
+  any = {"anything", function() return true end},
+  text = {"string without a NUL byte", function(value)
+    return type(value) == "string" and not value:find("\0", 1, true)
+  end},
+  u32 = {"integer from 0 to 4294967295", function(value)
+    return type(value) == "number" and value >= 0 and value < 2 ^ 32 and value % 1 == 0
+  end},
+  count = {"integer from 1", function(value)
+    return type(value) == "number" and value >= 1 and value < 2 ^ 53 and value % 1 == 0
+  end},
+  -- 64 bits, which Lua < 5.3 has as a string of digits where they are beyond 2^53; 0 would mean "any" to the kernel
+  revision = {"integer from 1", function(value)
+    if type(value) == "string" then
+      return value:find "^%d+$" ~= nil and value:find "[1-9]" ~= nil
+    end
+    return type(value) == "number" and value >= 1 and value % 1 == 0
+  end},
+}
+
+local function is(value, wanted)
+  local row = special[wanted]
+  if row then
+    return row[2](value)
+  end
+  return ("|" .. wanted .. "|"):find("|" .. M.class(value) .. "|", 1, true) ~= nil
+end
+
 --- Raises unless the table has known keys only, each of the type that `known` gives.
 -- @string what the function
 -- @tparam table|nil options
--- @tparam {[string]=string} known type by key; "any" for what is checked elsewhere, "a|b" for either
+-- @tparam {[string]=string} known type by key: a class, "a|b" for either, or one of the special ones above
 -- @treturn table the options; a fresh one for nil
 function M.check(what, options, known)
   if options == nil then
@@ -69,9 +98,10 @@ function M.check(what, options, known)
     if not wanted then
       error(("unknown option '%s' to '%s' (known: %s)"):format(tostring(key), what, sorted(known)), 3)
     end
-    if wanted ~= "any" and not ("|" .. wanted .. "|"):find("|" .. M.class(value) .. "|", 1, true) then
-      error(("bad option '%s' to '%s' (%s expected, got %s)"):format(key, what, wanted:gsub("|", " or "),
-        M.class(value)), 3)
+    if not is(value, wanted) then
+      local text = special[wanted] and special[wanted][1] or wanted:gsub("|", " or ")
+      error(("bad option '%s' to '%s' (%s expected, got %s)"):format(key, what, text,
+        type(value) == "number" and tostring(value) or M.class(value)), 3)
     end
   end
   return options

@@ -85,6 +85,8 @@ end
 
 --- Pin a thing in place of what is pinned here, or anew: beside, then renamed over. Readers find the old or the new
 -- one, never neither. A pin of another kind is not replaced.
+-- It is looked at before: where several write, hold pin.lock. A process killed in between may leave a name of "~" and
+-- 16 hexadecimal digits behind, which holds the thing.
 -- @tparam Link|Program|Map thing
 -- @treturn[1] true
 -- @treturn[2] nil, message, errno: EEXIST (a pin of another kind), EPERM
@@ -165,13 +167,19 @@ function M.each(dir)
     while not list.done and index < #names do
       index = index + 1
       local pin = core.pin.at(dir .. "/" .. names[index], false)
-      local thing = pin and core.pin.get(pin)
+      local thing, problem, number
+      if pin then
+        thing, problem, number = core.pin.get(pin)
+      end
       if pin then
         pin:close()
       end
       if thing then
         lent = thing
         return names[index], thing
+      end
+      if number == errors.errno.EMFILE or number == errors.errno.ENFILE then
+        error(problem, 2) -- it isn't the entry's fault
       end
       list.skipped = list.skipped + 1
     end
@@ -209,6 +217,9 @@ function M.lock(dir, opts)
   opts = options.check("pin.lock", opts, {shared = "boolean", wait = "boolean|number"})
   options.path("pin.lock", 1, dir)
   local wait = opts.wait
+  if type(wait) == "number" and wait < 0 then
+    error(("bad option 'wait' to 'pin.lock' (seconds from 0 expected, got %s)"):format(wait), 2)
+  end
   if wait == nil or wait == true then
     wait = -1
   end

@@ -12,8 +12,7 @@ local methods = core.program.methods
 local names = core.names
 
 local known = {
-  type = "string", insns = "string|table", name = "string", license = "string", attach_type = "string",
-  flags = "number",
+  type = "string", insns = "string|table", name = "text", license = "text", attach_type = "string", flags = "u32",
 }
 
 --- Load a program from raw instructions.

@@ -129,6 +129,26 @@ function M.take(hook, effective, links)
   return shape(list, effective, on_cgroup)
 end
 
+--- Whether a program is known to be preorder: it runs ahead of one that stands before it in the list. Alone in its list
+-- it makes no difference there, and can't be told.
+function M.runs_ahead(hook, program_id)
+  local list = core.mprog.query(hook, 0)
+  local effective = list and #list > 1 and core.mprog.query(hook, flag.F_QUERY_EFFECTIVE)
+  local place = {}
+  for index, entry in ipairs(effective or {}) do
+    place[entry.program_id] = place[entry.program_id] or index
+  end
+  for _, entry in ipairs(effective and list or {}) do
+    if entry.program_id == program_id then
+      return false
+    end
+    if place[entry.program_id] and place[program_id] and place[program_id] < place[entry.program_id] then
+      return true
+    end
+  end
+  return false
+end
+
 --- The entries of a snapshot that hold a program, by id.
 function M.find(list, program_id)
   local found = {}
