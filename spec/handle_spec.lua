@@ -202,11 +202,13 @@ w.describe("collection", function(world)
     local hook = world():hook()
     local link = assert(hook:link(world():program()))
     local id = link:id()
-    local others = {assert(ebpf.link.from_fd(link:fd()))}
+    local holders = {link, assert(ebpf.link.from_fd(link:fd()))}
     link = nil -- luacheck: ignore
+    holders[1] = nil
     collect()
     assert.same({}, heard)
-    others[1] = nil
+    assert.is_true(holders[2]:alive())
+    holders[2] = nil
     collect()
     assert.equal(id, heard[1] and heard[1][1])
     local pinned = assert(hook:link(world():program()))
