@@ -1,5 +1,5 @@
 /* Probes: calls that can't succeed and change nothing; which errno they give tells what the kernel knows.
- * Commands: PROG_ATTACH, LINK_CREATE, PROG_QUERY, OBJ_GET, each with a descriptor that is none.
+ * Commands: PROG_ATTACH, LINK_CREATE, LINK_DETACH, PROG_QUERY, OBJ_GET, each with a descriptor or index that is none.
  * Nothing is owned. What an errno means is in lua/ebpf/features.lua. */
 #include <errno.h>
 
@@ -7,7 +7,7 @@
 #include "numbers.h"
 #include "modules.h"
 
-/* prog_attach(attach_type, flags, replace_fd) -> errno */
+/* prog_attach(attach_type, flags) -> errno */
 static int probe_prog_attach(lua_State *L)
 {
     struct bpf_cmd_position position = {.flags = ebpf_check_u32(L, 2)};
@@ -23,6 +23,14 @@ static int probe_link_create(lua_State *L)
     struct bpf_cmd_position position = {0};
 
     bpf_cmd_link_create(-1, (uint32_t)-1, ebpf_check_u32(L, 1), &position);
+    lua_pushinteger(L, errno);
+    return 1;
+}
+
+/* link_detach() -> errno */
+static int probe_link_detach(lua_State *L)
+{
+    bpf_cmd_link_detach(-1);
     lua_pushinteger(L, errno);
     return 1;
 }
@@ -47,11 +55,8 @@ static int probe_path_fd(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-    {"prog_attach", probe_prog_attach},
-    {"link_create", probe_link_create},
-    {"prog_query", probe_prog_query},
-    {"path_fd", probe_path_fd},
-    {NULL, NULL},
+    {"prog_attach", probe_prog_attach}, {"link_create", probe_link_create}, {"link_detach", probe_link_detach},
+    {"prog_query", probe_prog_query},   {"path_fd", probe_path_fd},         {NULL, NULL},
 };
 
 int ebpf_open_probe(lua_State *L)

@@ -12,43 +12,49 @@ local M = {}
 local ingress = core.names.attach_type.cgroup_inet_ingress
 local flag = core.abi.constants
 
--- yes and no are the errnos that say so; anything else can't tell
+local NO_DEVICE = 0x7fffffff -- an index that no device has
+
+-- Each probe ends at a descriptor or a device that isn't there (yes), or before it is looked at: at a flag or a command
+-- that the kernel doesn't know (no). Any other errno can't tell. `hook` is where it applies, for README's table.
 local probes = {
   cgroup_link = {
-    what = "links on cgroups", since = "5.7", yes = errno.EBADF, no = errno.EINVAL,
+    hook = "cgroup", what = "links on cgroups", since = "5.7", yes = errno.EBADF, no = errno.EINVAL,
     probe = function() return core.probe.link_create(ingress) end,
   },
   cgroup_replace = {
-    what = "replacing a program on a cgroup in place", since = "5.6", yes = errno.EBADF, no = errno.EINVAL,
+    hook = "cgroup", what = "replacing a program on a cgroup in place", since = "5.6",
+    yes = errno.EBADF, no = errno.EINVAL,
     probe = function() return core.probe.prog_attach(ingress, flag.F_ALLOW_MULTI + flag.F_REPLACE) end,
   },
   cgroup_preorder = {
-    what = "preorder on cgroups", since = "6.15", yes = errno.EBADF, no = errno.EINVAL,
+    hook = "cgroup", what = "preorder on cgroups", since = "6.15", yes = errno.EBADF, no = errno.EINVAL,
     probe = function() return core.probe.prog_attach(ingress, flag.F_ALLOW_MULTI + flag.F_PREORDER) end,
   },
   -- the same commit (1209339844601) gave links their flags, so preorder of a link hangs on this one too
   cgroup_order = {
+    hook = "cgroup",
     what = "the order of programs on cgroups (before, after, at, revision, preorder of links)", since = "6.17",
     yes = errno.EBADF, no = errno.EINVAL,
     probe = function() return core.probe.prog_attach(ingress, flag.F_ALLOW_MULTI + flag.F_BEFORE) end,
   },
+  tcx = {
+    hook = "tcx", what = "tcx", since = "6.6", yes = errno.ENODEV, no = errno.EINVAL,
+    probe = function() return core.probe.prog_query(core.names.attach_type.tcx_ingress, NO_DEVICE) end,
+  },
+  netkit = {
+    hook = "netkit", what = "netkit", since = "6.7", yes = errno.ENODEV, no = errno.EINVAL,
+    probe = function() return core.probe.prog_query(core.names.attach_type.netkit_primary, NO_DEVICE) end,
+  },
+  link_detach = {
+    hook = "any link", what = "detaching a link that others hold", since = "5.9", yes = errno.EBADF, no = errno.EINVAL,
+    probe = function() return core.probe.link_detach() end,
+  },
   pin_path_fd = {
-    what = "pins relative to a directory's descriptor", since = "6.5", yes = errno.EBADF, no = errno.EINVAL,
-    probe = core.probe.path_fd,
+    hook = "pins", what = "pins relative to a directory's descriptor", since = "6.5",
+    yes = errno.EBADF, no = errno.EINVAL,
+    probe = function() return core.probe.path_fd() end,
   },
 }
-
-local NO_DEVICE = 0x7fffffff -- an index that no device has
-
-for name, row in pairs {
-  tcx = {type = "tcx_ingress", what = "tcx", since = "6.6"},
-  netkit = {type = "netkit_primary", what = "netkit", since = "6.7"},
-} do
-  probes[name] = {
-    what = row.what, since = row.since, yes = errno.ENODEV, no = errno.EINVAL,
-    probe = function() return core.probe.prog_query(core.names.attach_type[row.type], NO_DEVICE) end,
-  }
-end
 
 local known = {}
 
@@ -91,14 +97,15 @@ function M.need(name, operation, subject)
 end
 
 --- Every feature that the library asks for before it relies on it.
--- @treturn table by name: {supported = boolean | nil, errno = int | nil, since = string, what = string};
--- supported is nil where it can't be told, and errno says why
+-- @treturn table by name: {supported = boolean | nil, errno = int | nil, since = string, hook = string, what = string};
+-- supported is nil where it can't be told, and errno says why; hook is where it applies: "cgroup", "tcx", "netkit",
+-- "any link", "pins" …
 -- @usage for name, feature in pairs(ebpf.features()) do print(name, feature.supported, feature.since) end
 function M.all()
   local result = {}
   for name, row in pairs(probes) do
     local have, number = M.have(name)
-    result[name] = {supported = have, errno = number, since = row.since, what = row.what}
+    result[name] = {supported = have, errno = number, since = row.since, hook = row.hook, what = row.what}
   end
   return result
 end
