@@ -128,16 +128,35 @@ function reasons.ESTALE(context)
     flags and revision and (": it is at " .. tostring(revision)) or "")
 end
 
+-- Of the program to be replaced or detached; nothing when it is there, or that can't be told.
+local function not_here(context)
+  local list = context.replaced_id and snapshot.take(context.hook, false, true)
+  if not list then
+    return nil
+  end
+  local link_id = snapshot.owner(list, context.replaced_id)
+  if link_id then
+    return owned(context, link_id), "EBUSY"
+  end
+  if #snapshot.find(list, context.replaced_id) == 0 then
+    return ("program %d is not attached here"):format(context.replaced_id), "ENOENT"
+  end
+end
+
 function reasons.EINVAL(context)
   local description = context.description
-  local why = wrong_type(context.program, description.attach_type)
+  local flags, _, number = core.mprog.mode(context.hook)
+  if not flags and name_of[number] == "EINVAL" then
+    return snapshot.no_such_hook, "ENOTSUP"
+  end
+  local why = context.program and wrong_type(context.program, description.attach_type)
   if why then
     return why
   end
   if context.operation == "detach" then -- what a list of programs says of one of another type
     return ("program %d is not attached here"):format(context.replaced_id), "ENOENT"
   end
-  if context.operation ~= "link" then
+  if context.program and context.operation ~= "link" then
     why = attached_already(context.hook, context.program_id)
     if why then
       return why, "EEXIST"
@@ -147,10 +166,18 @@ function reasons.EINVAL(context)
   if missing then -- PROG_ATTACH says EINVAL where LINK_CREATE says EPERM
     return missing, "EPERM"
   end
+  local other
+  why, other = not_here(context) -- one of another type is never there, and the kernel says EINVAL for it
+  if why then
+    return why, other
+  end
+  if context.anchored and description.ifindex then
+    return "the kernel refuses an anchor whose program is of another type"
+  end
   if context.anchored then
     return "the kernel refuses an anchor that is preorder where the new one is not, and the reverse"
   end
-  return "the program's type fits; the kernel refuses it if it was loaded for another attach type"
+  return context.program and "the program's type fits; the kernel refuses it if it was loaded for another attach type"
 end
 
 function reasons.ENODEV(context)
@@ -218,20 +245,21 @@ end
 -- @int number errno
 -- @return nil, message, errno
 function M.failure(context, message, number)
-  local reason = reasons[name_of[number]]
-  if not reason then
-    return nil, message, number
-  end
   context.description = core.mprog.describe(context.hook)
   if context.program then
     context.program_id = context.program:id()
   end
-  local explained, why, other = pcall(reason, context) -- a failure must not become an error by being explained
-  if not explained or not why then
-    return nil, message, number
-  end
   local subject = context.description.attach_type .. " on " .. context.description.where
-  return errors.fail(context.operation, subject, other or number, why)
+  local reason, explained, why, other = reasons[name_of[number]], nil, nil, nil
+  if reason then
+    explained, why, other = pcall(reason, context) -- a failure must not become an error by being explained
+  end
+  if explained and why then
+    return errors.fail(context.operation, subject, other or number, why)
+  elseif message:find "^query " then -- asked on the way: not what the caller asked for
+    return errors.fail(context.operation, subject, number)
+  end
+  return nil, message, number
 end
 
 return M

@@ -28,6 +28,17 @@ end
 local removed = "the cgroup was removed"
 local no_proc = "the kind of an object is read from /proc, and the number of CPUs from /sys: one of them is not "
   .. "mounted here"
+
+-- What attach, detach and query alike say of the hook itself (drivers/net/netkit.c, netkit_dev_fetch).
+local function on_hook(rows)
+  rows.EPERM = admin
+  rows.ENODEV = "there is no device of this index in this network namespace"
+  rows.ENXIO = "the device is no netkit"
+  rows.EACCES = "the device is a netkit's peer: both of its hooks are addressed by its primary device"
+  return rows
+end
+
+local others = "the directory is sticky, and the pin is another user's"
 local too_many_files = "this process has as many descriptors open as it may (RLIMIT_NOFILE): close handles that are "
   .. "done with, since the collector does not count descriptors"
 
@@ -42,18 +53,11 @@ return {
     ENOTDIR = "a cgroup is a directory",
   },
   device = {ENODEV = "there is no such network device in this network namespace"},
-  link = {EPERM = admin, ENOENT = removed},
-  attach = {EPERM = admin, ENOENT = removed},
-  replace = {EPERM = admin},
-  detach = {EPERM = admin},
-  query = {
-    EPERM = admin,
-    ENOENT = removed,
-    EINVAL = "this kernel does not know the attach type",
-    ENODEV = "there is no device of this index in this network namespace",
-    ENXIO = "the device is no netkit",
-    EACCES = "the device is a netkit's peer: both of its hooks are addressed by its primary device",
-  },
+  link = on_hook {ENOENT = removed},
+  attach = on_hook {ENOENT = removed},
+  replace = on_hook {},
+  detach = on_hook {},
+  query = on_hook {ENOENT = removed, EINVAL = "this kernel does not know the attach type"},
   ["link update"] = {
     EPERM = "the link does not run the program given as the old one",
     ENOLINK = "the link is severed: it was detached, or its cgroup or device is gone",
@@ -68,6 +72,7 @@ return {
     EPERM = sys_admin,
     ENOENT = "there is none of this id",
     EOPNOTSUPP = no_proc,
+    EAGAIN = "the link is being made by another process just now",
   },
   from_fd = {
     EBADF = "the descriptor is not open",
@@ -80,6 +85,7 @@ return {
     EACCES = "the verifier refused the program",
     EINVAL = "the verifier refused the program, or its type and attach type don't fit",
     E2BIG = "the program has too many instructions, or too many for the verifier to follow",
+    EBADF = "an instruction names a map by a descriptor that is not open",
   },
   ["object load"] = {
     EPERM = load,
@@ -121,13 +127,14 @@ return {
     EINVAL = "there is something that is no program, map or link",
   },
   ["pin swap"] = {
+    EPERM = others,
     EISDIR = "there is a directory",
     ENOENT = "the directory was removed",
   },
   ["pin remove"] = {
     ENOENT = "nothing is pinned there",
     EISDIR = "there is a directory",
-    EPERM = "the directory is sticky, and the pin somebody else's",
+    EPERM = others,
   },
   ["pin each"] = {ENOENT = "there is no such directory"},
   ["pin mount"] = {

@@ -472,7 +472,7 @@ end
 -- several times here, its entries have `link_ids`, the candidates. `links_unknown` is a message where links can't
 -- be walked (no CAP_SYS_ADMIN), `skipped` counts links that could not be opened, `unsettled` is true if the list
 -- never stood still, or a link stayed half dead: then an entry without a link_id may have one.
--- @treturn[2] nil, message, errno: EPERM (no CAP_NET_ADMIN), ENOENT (the cgroup was removed)
+-- @treturn[2] nil, message, errno: EPERM (no CAP_NET_ADMIN), ENOENT (the cgroup was removed), ENOTSUP (no such hook)
 -- @see bpf(2), BPF_PROG_QUERY (Linux 4.15; revision on cgroups 6.17)
 -- @usage for position, entry in ipairs(assert(hook:query())) do print(position, entry.program_id, entry.link_id) end
 function methods:query(opts)

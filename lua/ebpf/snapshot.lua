@@ -5,8 +5,9 @@
 -- listed, which would look like a program attached without a link.
 
 local core = require "ebpf.core"
+local errors = require "ebpf.errors"
 
-local M = {}
+local M = {no_such_hook = "this kernel has no such hook (probed: a query is refused)"}
 local flag = core.abi.constants
 local TRIES = 5
 local NAP = 0.001 -- seconds; doubled at each try
@@ -94,7 +95,9 @@ function M.take(hook, effective, links)
   local description = core.mprog.describe(hook)
   local query_flags = effective and flag.F_QUERY_EFFECTIVE or 0
   local list, message, errno = core.mprog.query(hook, query_flags)
-  if not list then
+  if errno == errors.errno.EINVAL then -- nothing else in our queries can be wrong
+    return errors.fail("query", description.attach_type .. " on " .. description.where, "ENOTSUP", M.no_such_hook)
+  elseif not list then
     return nil, message, errno
   end
   local on_cgroup = description.cgroup_id ~= nil
