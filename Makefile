@@ -8,6 +8,7 @@
 # make valgrind            the same under valgrind           SPEC=
 # make shell               a prompt in the VM                KERNEL=6.12
 # make update-kernels      look for newer kernels than the cached ones
+# make features-table      what each kernel offers, in README.md, from lua/ebpf/features.lua
 # make lint doc clean
 #
 # Each target installs the packages it lacks, or says how to; DEPS=: leaves them alone.
@@ -110,13 +111,19 @@ rock    = rockspec/ebpf-scm-1.rockspec
 sources = local spec = {} loadfile("$(rock)", "t", spec)() \
           print(table.concat(spec.build.modules["ebpf.core"].sources, "\n"))
 
-lint: | needs-lint needs-build
+features = eval "$$($(MAKE) -s env)" && $(lua) doc/features.lua
+
+features-table: build
+	$(features) README.md
+
+lint: build | needs-lint
 	luacheck --quiet --no-color .
 	clang-format --dry-run -Werror $(c-files)
 	cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr \
 	    --suppress=missingIncludeSystem --error-exitcode=1 csrc
 	@# What differs here, the rock would not build or would build without.
 	diff <(lua5.4 -e '$(sources)' | sort) <(printf '%s\n' csrc/*.c | sort)
+	$(features) --check README.md
 
 doc: | needs-doc
 	@# Debian's ldoc finds its Markdown only in Lua 5.1.
@@ -129,6 +136,6 @@ needs-build: ; @$(DEPS) build $(if $(LUA_INCDIR),,$(lua))
 needs-test:  ; @$(DEPS) test $(tested)
 needs-%:     ; @$(DEPS) $*
 
-.PHONY: build all-luas env install bpf test test-host valgrind demo shell fetch-kernels update-kernels lint doc clean \
-        needs-build needs-test
+.PHONY: build all-luas env install bpf test test-host valgrind demo shell fetch-kernels update-kernels features-table lint \
+        doc clean needs-build needs-test
 SHELL = /bin/bash

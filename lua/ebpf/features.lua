@@ -15,43 +15,57 @@ local flag = core.abi.constants
 local NO_DEVICE = 0x7fffffff -- an index that no device has
 
 -- Each probe ends at a descriptor or a device that isn't there (yes), or before it is looked at: at a flag or a command
--- that the kernel doesn't know (no). Any other errno can't tell. `hook` is where it applies, for README's table.
+-- that the kernel doesn't know (no). Any other errno can't tell. `hook` is where it applies and
+-- `can` what one can do there, for README's table: make features-table.
 local probes = {
   cgroup_link = {
-    hook = "cgroup", what = "links on cgroups", since = "5.7", yes = errno.EBADF, no = errno.EINVAL,
+    hook = "cgroup",
+    can = "`hook:link`: links, `link:update`, pins",
+    what = "links on cgroups", since = "5.7", yes = errno.EBADF, no = errno.EINVAL,
     probe = function() return core.probe.link_create(ingress) end,
   },
   cgroup_replace = {
-    hook = "cgroup", what = "replacing a program on a cgroup in place", since = "5.6",
-    yes = errno.EBADF, no = errno.EINVAL,
+    hook = "cgroup",
+    can = "`hook:replace`: swap a program in place",
+    what = "replacing a program on a cgroup in place", since = "5.6", yes = errno.EBADF, no = errno.EINVAL,
     probe = function() return core.probe.prog_attach(ingress, flag.F_ALLOW_MULTI + flag.F_REPLACE) end,
   },
   cgroup_preorder = {
-    hook = "cgroup", what = "preorder on cgroups", since = "6.15", yes = errno.EBADF, no = errno.EINVAL,
+    hook = "cgroup",
+    can = "`preorder` of programs attached without a link",
+    what = "preorder on cgroups", since = "6.15", yes = errno.EBADF, no = errno.EINVAL,
     probe = function() return core.probe.prog_attach(ingress, flag.F_ALLOW_MULTI + flag.F_PREORDER) end,
   },
   -- the same commit (1209339844601) gave links their flags, so preorder of a link hangs on this one too
   cgroup_order = {
     hook = "cgroup",
+    can = "`before`, `after`, `at`, `revision`, `transact`; `preorder` of links",
     what = "the order of programs on cgroups (before, after, at, revision, preorder of links)", since = "6.17",
     yes = errno.EBADF, no = errno.EINVAL,
     probe = function() return core.probe.prog_attach(ingress, flag.F_ALLOW_MULTI + flag.F_BEFORE) end,
   },
   tcx = {
-    hook = "tcx", what = "tcx", since = "6.6", yes = errno.ENODEV, no = errno.EINVAL,
+    hook = "tcx",
+    can = "`tcx_ingress`, `tcx_egress`: link, attach, replace, detach, order, revision, link ids",
+    what = "tcx", since = "6.6", yes = errno.ENODEV, no = errno.EINVAL,
     probe = function() return core.probe.prog_query(core.names.attach_type.tcx_ingress, NO_DEVICE) end,
   },
   netkit = {
-    hook = "netkit", what = "netkit", since = "6.7", yes = errno.ENODEV, no = errno.EINVAL,
+    hook = "netkit",
+    can = "`netkit_primary`, `netkit_peer`: the same as tcx",
+    what = "netkit", since = "6.7", yes = errno.ENODEV, no = errno.EINVAL,
     probe = function() return core.probe.prog_query(core.names.attach_type.netkit_primary, NO_DEVICE) end,
   },
   link_detach = {
-    hook = "any link", what = "detaching a link that others hold", since = "5.9", yes = errno.EBADF, no = errno.EINVAL,
+    hook = "any link",
+    can = "`link:detach`: off at once, whoever else holds it",
+    what = "detaching a link that others hold", since = "5.9", yes = errno.EBADF, no = errno.EINVAL,
     probe = function() return core.probe.link_detach() end,
   },
   pin_path_fd = {
-    hook = "pins", what = "pins relative to a directory's descriptor", since = "6.5",
-    yes = errno.EBADF, no = errno.EINVAL,
+    hook = "pins",
+    can = "relative to the directory's descriptor (before, through /proc)",
+    what = "pins relative to a directory's descriptor", since = "6.5", yes = errno.EBADF, no = errno.EINVAL,
     probe = function() return core.probe.path_fd() end,
   },
 }
@@ -97,15 +111,17 @@ function M.need(name, operation, subject)
 end
 
 --- Every feature that the library asks for before it relies on it.
--- @treturn table by name: {supported = boolean | nil, errno = int | nil, since = string, hook = string, what = string};
--- supported is nil where it can't be told, and errno says why; hook is where it applies: "cgroup", "tcx", "netkit",
--- "any link", "pins" …
+-- @treturn table by name: {supported = boolean | nil, errno = int | nil, since = string, hook = string, what = string,
+-- can = string}; supported is nil where it can't be told, and errno says why; hook is where it applies ("cgroup",
+-- "tcx", "netkit", "any link", "pins" …), can what one can do there
 -- @usage for name, feature in pairs(ebpf.features()) do print(name, feature.supported, feature.since) end
 function M.all()
   local result = {}
   for name, row in pairs(probes) do
     local have, number = M.have(name)
-    result[name] = {supported = have, errno = number, since = row.since, hook = row.hook, what = row.what}
+    result[name] = {
+      supported = have, errno = number, since = row.since, hook = row.hook, what = row.what, can = row.can,
+    }
   end
   return result
 end
