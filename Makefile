@@ -66,6 +66,13 @@ bpf = $(patsubst %.c,build/%.o,$(wildcard examples/*/*.bpf.c spec/support/*.bpf.
 
 bpf: $(bpf) ; @:
 
+# What the specs run that is no Lua.
+support: build/spec/support/userns ; @:
+
+build/spec/support/userns: spec/support/userns.c | needs-build
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -Wall -Wextra -Werror $(CFLAGS) -o $@ $<
+
 build/%.bpf.o: %.bpf.c | needs-bpf
 	@mkdir -p $(@D)
 	clang -target bpf -O2 -g -Wall -Werror -I/usr/include/$(shell $(CC) -print-multiarch) -c -o $@ $<
@@ -74,7 +81,7 @@ build/%.bpf.o: %.bpf.c | needs-bpf
 
 tested = $(or $(LUA),lua5.4 luajit)
 # LuaJIT's build is for nginx, whatever runs the specs; the rock is made here because a VM without KVM takes 40 s for it.
-build-tested = for lua in $(1) luajit; do $(MAKE) --no-print-directory LUA=$$lua build bpf || exit 1; done; \
+build-tested = for lua in $(1) luajit; do $(MAKE) --no-print-directory LUA=$$lua build bpf support || exit 1; done; \
     for lua in $(1); do spec/support/rock $$lua build/$$lua/rock || exit 1; done
 
 test: | needs-test needs-vm
@@ -136,6 +143,6 @@ needs-build: ; @$(DEPS) build $(if $(LUA_INCDIR),,$(lua))
 needs-test:  ; @$(DEPS) test $(tested)
 needs-%:     ; @$(DEPS) $*
 
-.PHONY: build all-luas env install bpf test test-host valgrind demo shell fetch-kernels update-kernels features-table lint \
-        doc clean needs-build needs-test
+.PHONY: build all-luas env install bpf support test test-host valgrind demo shell fetch-kernels update-kernels \
+        features-table lint doc clean needs-build needs-test
 SHELL = /bin/bash

@@ -28,6 +28,7 @@ enum abi_cmd {
     ABI_LINK_GET_FD_BY_ID = 30,
     ABI_LINK_GET_NEXT_ID = 31,
     ABI_LINK_DETACH = 34,
+    ABI_TOKEN_CREATE = 36,
 };
 
 /* attach_flags, link_create.flags, link_update.flags */
@@ -44,6 +45,7 @@ enum {
 
 enum { ABI_F_QUERY_EFFECTIVE = 1u << 0 };
 enum { ABI_F_PATH_FD = 1u << 14 };                    /* OBJ_PIN, OBJ_GET; 6.5 */
+enum { ABI_F_TOKEN_FD = 1u << 16 };                   /* PROG_LOAD, MAP_CREATE; 6.9 */
 enum { ABI_ANY = 0, ABI_NOEXIST = 1, ABI_EXIST = 2 }; /* MAP_UPDATE_ELEM */
 enum { ABI_OBJ_NAME_LEN = 16, ABI_TAG_SIZE = 8 };
 
@@ -71,6 +73,8 @@ struct abi_map_create {
     uint32_t btf_value_type_id;
     uint32_t btf_vmlinux_value_type_id;
     uint64_t map_extra;
+    int32_t value_type_btf_obj_fd;
+    int32_t map_token_fd; /* with ABI_F_TOKEN_FD */
 };
 
 struct abi_map_elem {
@@ -108,7 +112,7 @@ struct abi_prog_load {
     uint64_t core_relos;
     uint32_t core_relo_rec_size;
     uint32_t log_true_size;
-    int32_t prog_token_fd;
+    int32_t prog_token_fd; /* with ABI_F_TOKEN_FD */
     uint32_t fd_array_cnt;
 };
 
@@ -163,6 +167,11 @@ struct abi_link_update {
 
 struct abi_link_detach {
     uint32_t link_fd;
+};
+
+struct abi_token_create {
+    uint32_t flags;
+    uint32_t bpffs_fd;
 };
 
 struct abi_get_id { /* *_GET_NEXT_ID and *_GET_FD_BY_ID */
@@ -237,6 +246,13 @@ struct abi_prog_info {
     uint32_t attach_btf_obj_id;
     uint32_t attach_btf_id;
     uint32_t pad;
+};
+
+struct abi_token_info { /* a bit a command, map, program or attach type */
+    uint64_t allowed_cmds;
+    uint64_t allowed_maps;
+    uint64_t allowed_progs;
+    uint64_t allowed_attachs;
 };
 
 /* The arms by link type start at 16 and are read by offset: see link_info.c. */

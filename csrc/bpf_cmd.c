@@ -166,6 +166,13 @@ int bpf_cmd_link_detach(int link_fd)
     return bpf(ABI_LINK_DETACH, &attr, sizeof(attr));
 }
 
+int bpf_cmd_token_create(int bpffs_fd)
+{
+    struct abi_token_create attr = {.bpffs_fd = (uint32_t)bpffs_fd};
+
+    return move_up(bpf(ABI_TOKEN_CREATE, &attr, sizeof(attr)));
+}
+
 /* EBADF: the kernel looks at path_fd (6.5); EINVAL: it doesn't know the flag. */
 int bpf_cmd_probe_path_fd(void)
 {

@@ -34,6 +34,8 @@ int bpf_cmd_link_create(int prog_fd, uint32_t target, uint32_t attach_type, cons
 int bpf_cmd_link_update(int link_fd, int new_prog_fd, int old_prog_fd);
 int bpf_cmd_link_detach(int link_fd);
 
+int bpf_cmd_token_create(int bpffs_fd);
+
 int bpf_cmd_obj_pin(int dir_fd, const char *name, int fd);
 int bpf_cmd_obj_get(int dir_fd, const char *name);
 int bpf_cmd_probe_path_fd(void);

@@ -26,5 +26,6 @@ __attribute__((visibility("default"))) int luaopen_ebpf_core(lua_State *L)
     add(L, "pin", ebpf_open_pin);
     add(L, "probe", ebpf_open_probe);
     add(L, "program", ebpf_open_program);
+    add(L, "token", ebpf_open_token);
     return 1;
 }

@@ -98,7 +98,7 @@ static const char *key_of(const struct access *access)
     return access->map.key_size ? access->key : NULL;
 }
 
-/* create(type, key_size, value_size, max_entries, name, flags) -> map */
+/* create(type, key_size, value_size, max_entries, name, flags, token) -> map */
 static int map_create(lua_State *L)
 {
     struct abi_map_create attr = {
@@ -109,14 +109,21 @@ static int map_create(lua_State *L)
     };
     size_t length;
     const char *name = luaL_checklstring(L, 5, &length);
+    int token = ebpf_opt_token(L, 7);
     struct ebpf_handle *handle;
     int fd;
 
     luaL_argcheck(L, length < ABI_OBJ_NAME_LEN, 5, "a map's name has at most 15 bytes");
     memcpy(attr.map_name, name, length);
     attr.map_flags = ebpf_opt_u32(L, 6, 0);
+    if (token >= 0) {
+        attr.map_flags |= ABI_F_TOKEN_FD;
+        attr.map_token_fd = token;
+    }
     handle = ebpf_handle_new(L, &ebpf_map_class, 0);
     fd = bpf_cmd_map_create(&attr);
+    if (fd < 0 && errno == EPERM && token >= 0)
+        return ebpf_fail_why(L, EPERM, ebpf_token_refuses, "map create", "%s", name);
     if (fd < 0)
         return ebpf_fail(L, errno, "map create", "%s", name);
     ebpf_handle_own(handle, fd);

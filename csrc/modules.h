@@ -15,11 +15,12 @@ int ebpf_open_fail(lua_State *L); /* {errno = names both ways, set_explainer = f
 int ebpf_open_link(lua_State *L);
 int ebpf_open_map(lua_State *L);
 int ebpf_open_mprog(lua_State *L);
-int ebpf_open_names(lua_State *L); /* {attach_type=, link_type=, program_type=, map_type=}, each both ways */
+int ebpf_open_names(lua_State *L); /* {attach_type=, link_type=, program_type=, map_type=, command=}, each both ways */
 int ebpf_open_object(lua_State *L);
 int ebpf_open_pin(lua_State *L);
 int ebpf_open_probe(lua_State *L);
 int ebpf_open_program(lua_State *L);
+int ebpf_open_token(lua_State *L);
 
 #pragma GCC visibility pop
 

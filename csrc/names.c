@@ -1,4 +1,4 @@
-/* The kernel's names of attach, link, program and map types, spelled as libbpf spells them.
+/* The kernel's names of attach, link, program and map types and of commands, spelled as libbpf spells them.
  * No bpf(2) command: the index is the number (enum bpf_attach_type and its sisters, Linux 7.2).
  * A number that is newer than these tables stays a number. */
 #include "names.h"
@@ -46,6 +46,16 @@ static const char *const map_types[] = {
     "cgrp_storage", "arena", "insn_array",
 };
 
+static const char *const commands[] = {
+    "map_create", "map_lookup_elem", "map_update_elem", "map_delete_elem", "map_get_next_key",
+    "prog_load", "obj_pin", "obj_get", "prog_attach", "prog_detach", "prog_run", "prog_get_next_id",
+    "map_get_next_id", "prog_get_fd_by_id", "map_get_fd_by_id", "obj_get_info_by_fd", "prog_query",
+    "raw_tracepoint_open", "btf_load", "btf_get_fd_by_id", "task_fd_query", "map_lookup_and_delete_elem",
+    "map_freeze", "btf_get_next_id", "map_lookup_batch", "map_lookup_and_delete_batch",
+    "map_update_batch", "map_delete_batch", "link_create", "link_update", "link_get_fd_by_id",
+    "link_get_next_id", "enable_stats", "iter_create", "link_detach", "prog_bind_map", "token_create",
+    "prog_stream_read_by_fd", "prog_assoc_struct_ops",
+};
 /* clang-format on */
 
 #define TABLE(names)                          \
@@ -57,10 +67,9 @@ static const struct {
     const char *const *names;
     unsigned count;
 } tables[] = {
-    [EBPF_ATTACH_TYPE] = TABLE(attach_types),
-    [EBPF_LINK_TYPE] = TABLE(link_types),
-    [EBPF_PROGRAM_TYPE] = TABLE(program_types),
-    [EBPF_MAP_TYPE] = TABLE(map_types),
+    [EBPF_ATTACH_TYPE] = TABLE(attach_types),   [EBPF_LINK_TYPE] = TABLE(link_types),
+    [EBPF_PROGRAM_TYPE] = TABLE(program_types), [EBPF_MAP_TYPE] = TABLE(map_types),
+    [EBPF_COMMAND] = TABLE(commands),
 };
 
 const char *ebpf_name(enum ebpf_names which, uint32_t number)
@@ -100,5 +109,7 @@ int ebpf_open_names(lua_State *L)
     lua_setfield(L, -2, "program_type");
     push_table(L, EBPF_MAP_TYPE);
     lua_setfield(L, -2, "map_type");
+    push_table(L, EBPF_COMMAND);
+    lua_setfield(L, -2, "command");
     return 1;
 }

@@ -3,6 +3,7 @@
  * The handle owns the bpf_object; programs and maps taken from it own duplicates of its descriptors and outlive it. */
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
+#include <bpf/libbpf_version.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -110,9 +111,25 @@ static int fail_with_log(lua_State *L, int error, struct log *log, const char *o
     return results;
 }
 
+static const char no_token[] = "tokens need libbpf 1.5, and this was built with an older one";
+
+/* libbpf gets a token of its own, from the bpffs that ours is from. */
+static bool set_token(struct bpf_object_open_opts *options, const char *path)
+{
+#if LIBBPF_MAJOR_VERSION > 1 || (LIBBPF_MAJOR_VERSION == 1 && LIBBPF_MINOR_VERSION >= 5)
+    options->bpf_token_path = path;
+    return true;
+#else
+    (void)options;
+    (void)path;
+    return false;
+#endif
+}
+
 /* open(path | nil, bytes | nil, name | nil, pin_root | nil) -> object */
 static int object_open(lua_State *L)
 {
+    const char *token_path = luaL_optstring(L, 5, NULL);
     const char *path = luaL_optstring(L, 1, NULL);
     size_t size = 0;
     const char *bytes = lua_isnoneornil(L, 2) ? NULL : luaL_checklstring(L, 2, &size);
@@ -127,6 +144,8 @@ static int object_open(lua_State *L)
     };
 
     strcpy(object->name, shown);
+    if (token_path && !set_token(&options, token_path))
+        return ebpf_fail_why(L, ENOTSUP, no_token, "object open", "%s", shown);
     current_log = &log;
     object->object = bytes ? bpf_object__open_mem(bytes, size, &options) : bpf_object__open_file(path, &options);
     current_log = NULL;

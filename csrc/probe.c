@@ -1,5 +1,5 @@
 /* Probes: calls that can't succeed and change nothing; which errno they give tells what the kernel knows.
- * Commands: PROG_ATTACH, LINK_CREATE, LINK_DETACH, PROG_QUERY, OBJ_GET, each with a descriptor or index that is none.
+ * Commands: PROG_ATTACH, LINK_CREATE, LINK_DETACH, PROG_QUERY, OBJ_GET, TOKEN_CREATE, each with a descriptor or index that is none.
  * Nothing is owned. What an errno means is in lua/ebpf/features.lua. */
 #include <errno.h>
 
@@ -35,6 +35,14 @@ static int probe_link_detach(lua_State *L)
     return 1;
 }
 
+/* token() -> errno */
+static int probe_token(lua_State *L)
+{
+    bpf_cmd_token_create(-1);
+    lua_pushinteger(L, errno);
+    return 1;
+}
+
 /* prog_query(attach_type, ifindex) -> errno */
 static int probe_prog_query(lua_State *L)
 {
@@ -55,8 +63,13 @@ static int probe_path_fd(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-    {"prog_attach", probe_prog_attach}, {"link_create", probe_link_create}, {"link_detach", probe_link_detach},
-    {"prog_query", probe_prog_query},   {"path_fd", probe_path_fd},         {NULL, NULL},
+    {"prog_attach", probe_prog_attach},
+    {"link_create", probe_link_create},
+    {"link_detach", probe_link_detach},
+    {"prog_query", probe_prog_query},
+    {"path_fd", probe_path_fd},
+    {"token", probe_token},
+    {NULL, NULL},
 };
 
 int ebpf_open_probe(lua_State *L)

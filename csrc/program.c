@@ -34,7 +34,7 @@ static int load_with_log(lua_State *L, struct abi_prog_load *attr, const char **
     return fd;
 }
 
-/* load(type, insns, name, license, attach_type, flags, attach_btf_id, attach_prog_fd) -> program */
+/* load(type, insns, name, license, attach_type, flags, attach_btf_id, attach_prog_fd, token) -> program */
 static int program_load(lua_State *L)
 {
     size_t size, name_length;
@@ -43,9 +43,10 @@ static int program_load(lua_State *L)
     const char *name = luaL_checklstring(L, 3, &name_length);
     const char *log = NULL;
     struct ebpf_handle *handle;
+    int token = ebpf_opt_token(L, 9);
     int fd;
 
-    lua_settop(L, 8);
+    lua_settop(L, 9);
     luaL_argcheck(L, size > 0 && size % INSN_SIZE == 0, 2, "instructions are 8 bytes each");
     luaL_argcheck(L, name_length < ABI_OBJ_NAME_LEN, 3, "a program's name has at most 15 bytes");
     attr.insn_cnt = (uint32_t)(size / INSN_SIZE);
@@ -56,14 +57,20 @@ static int program_load(lua_State *L)
     attr.prog_flags = ebpf_opt_u32(L, 6, 0);
     attr.attach_btf_id = ebpf_opt_u32(L, 7, 0);
     attr.attach_prog_fd = ebpf_opt_u32(L, 8, 0);
+    if (token >= 0) {
+        attr.prog_flags |= ABI_F_TOKEN_FD;
+        attr.prog_token_fd = token;
+    }
     handle = ebpf_handle_new(L, &ebpf_program_class, 0);
     fd = bpf_cmd_prog_load(&attr);
     if (fd < 0 && errno != EPERM)
         fd = load_with_log(L, &attr, &log);
+    if (fd < 0 && errno == EPERM && token >= 0)
+        return ebpf_fail_why(L, EPERM, ebpf_token_refuses, "program load", "%s", name);
     if (fd < 0)
         return ebpf_fail_log(L, errno, log, "program load", "%s", name);
     ebpf_handle_own(handle, fd);
-    lua_pushvalue(L, 9);
+    lua_pushvalue(L, 10);
     return 1;
 }
 

@@ -6,7 +6,7 @@
 
 #pragma GCC visibility push(hidden)
 
-extern const struct ebpf_class ebpf_program_class, ebpf_map_class, ebpf_link_class;
+extern const struct ebpf_class ebpf_program_class, ebpf_map_class, ebpf_link_class, ebpf_token_class;
 
 struct ebpf_link {
     struct ebpf_handle handle;
@@ -31,6 +31,11 @@ void ebpf_things_functions(lua_State *L, const struct ebpf_class *class);
 
 /* To be called between making a link's handle and the link. */
 void ebpf_link_sentinel(lua_State *L);
+
+/* Why EPERM, where a token was given: the kernel ignores one that doesn't allow what is asked. */
+extern const char ebpf_token_refuses[];
+
+int ebpf_opt_token(lua_State *L, int index); /* the descriptor of the Token at index; -1 for nil and none */
 
 void ebpf_push_link_info(lua_State *L, const void *info); /* a table, of struct abi_link_info */
 

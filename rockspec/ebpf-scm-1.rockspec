@@ -52,6 +52,7 @@ build = {
         "csrc/probe.c",
         "csrc/program.c",
         "csrc/things.c",
+        "csrc/token.c",
       },
       libraries = { "bpf" },
       incdirs = { "$(LIBBPF_INCDIR)" },

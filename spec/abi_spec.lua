@@ -26,6 +26,8 @@ describe("the ABI", function()
     info = {uapi.info_and_ids, {bpf_fd = {"info.bpf_fd"}, info_len = {"info.info_len"}, info = {"info.info"}}},
     get_id = {uapi.info_and_ids, {id = {"start_id", "prog_id", "link_id"}, token_fd = {"fd_by_id_token_fd"}}},
     prog_load = {uapi.prog_load, {}},
+    token_create = {uapi.token_create, {}},
+    token_info = {uapi.token_info, {}},
     link_info = {uapi.link_info, {}},
     prog_info = {uapi.prog_info, {gpl_compatible = false}}, -- a bit there, the word at 84 here
   }
@@ -67,7 +69,9 @@ describe("the ABI", function()
       ["map_create.numa_node"] = {24, 4}, ["map_create.map_name"] = {28, 16}, ["map_create.map_ifindex"] = {44, 4},
       ["map_create.btf_fd"] = {48, 4}, ["map_create.btf_key_type_id"] = {52, 4},
       ["map_create.btf_value_type_id"] = {56, 4}, ["map_create.btf_vmlinux_value_type_id"] = {60, 4},
-      ["map_create.map_extra"] = {64, 8}, ["map_elem.map_fd"] = {0, 4}, ["map_elem.key"] = {8, 8},
+      ["map_create.map_extra"] = {64, 8},
+      ["map_create.value_type_btf_obj_fd"] = {72, 4}, ["map_create.map_token_fd"] = {76, 4},
+      ["map_elem.map_fd"] = {0, 4}, ["map_elem.key"] = {8, 8},
       ["map_elem.value"] = {16, 8}, ["map_elem.flags"] = {24, 8}, ["map_info.type"] = {0, 4}, ["map_info.id"] = {4, 4},
       ["map_info.key_size"] = {8, 4}, ["map_info.value_size"] = {12, 4}, ["map_info.max_entries"] = {16, 4},
       ["map_info.map_flags"] = {20, 4}, ["map_info.name"] = {24, 16}, ["map_info.ifindex"] = {40, 4},
@@ -107,6 +111,9 @@ describe("the ABI", function()
         count = count + 1
       end
       assert.is_nil(core.names[ours][count])
+    end
+    for number = 0, #core.names.command do
+      assert.equal(number, uapi.commands[core.names.command[number]])
     end
     assert.equal(27, core.names.map_type.ringbuf)
     assert.equal("arena", core.names.map_type[33])

@@ -234,6 +234,19 @@ w.describe("the reason given", function(world)
       return world():keep(ebpf.object.open "build/spec/support/refused.bpf.o"):load()
     end},
 
+    {"token", "ENOENT", "there is no such directory", function() return ebpf.token.open "/none" end, "token"},
+    {"token", "ENOTDIR", "is a directory", function() return ebpf.token.open "/proc/version" end, "token"},
+    {"token create", "EINVAL", "not the root", function() return ebpf.token.open "/proc" end, "token"},
+    {"token create", "EOPNOTSUPP", "of the first user namespace", function()
+      return ebpf.token.open(w.bpffs())
+    end, "token"},
+    {"token create", "EPERM", "for another user namespace", function()
+      return elsewhere("unshare --user --map-root-user", "", ("ebpf.token.open(%q)"):format(w.bpffs()))
+    end, "token"},
+    {"token create", "ENOENT", "delegates nothing", function()
+      return elsewhere("DELEGATE=none build/spec/support/userns " .. w.bpffs(), "",
+        ("ebpf.token.open(%q)"):format(w.bpffs()))
+    end, "token"},
     {"map create", "EPERM", "lacks CAP_BPF", function()
       return elsewhere(NOBODY, "", 'ebpf.map.create{type = "hash", key_size = 4, value_size = 4, max_entries = 1}')
     end},

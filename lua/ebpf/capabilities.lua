@@ -38,4 +38,14 @@ function M.missing(names, any)
   return "this process lacks " .. table.concat(absent, any and " and " or ", ")
 end
 
+--- Whether this process is in a user namespace other than the first: capabilities there don't count outside.
+function M.namespaced()
+  local file = io.open "/proc/self/uid_map"
+  local text = file and file:read "*a"
+  if file then
+    file:close()
+  end
+  return text ~= nil and not text:find "^%s*0%s+0%s+4294967295"
+end
+
 return M

@@ -62,6 +62,12 @@ local probes = {
     what = "detaching a link that others hold", since = "5.9", yes = errno.EBADF, no = errno.EINVAL,
     probe = function() return core.probe.link_detach() end,
   },
+  token = {
+    hook = "user namespaces",
+    can = "`ebpf.token.open`: programs and maps as far as a bpffs delegates them",
+    what = "a BPF token", since = "6.9", yes = errno.EBADF, no = errno.EINVAL,
+    probe = function() return core.probe.token() end,
+  },
   pin_path_fd = {
     hook = "pins",
     can = "relative to the directory's descriptor (before, through /proc)",

@@ -8,8 +8,18 @@ local function admin()
   return capabilities.missing({"CAP_NET_ADMIN", "CAP_SYS_ADMIN"}, true)
 end
 
+local function namespaced()
+  return capabilities.namespaced() and "this process has its capabilities in a user namespace, and the kernel asks for "
+    .. "those of the first one, or for a token (token.open)" or nil
+end
+
 local function bpf()
+  return capabilities.missing({"CAP_BPF", "CAP_SYS_ADMIN"}, true) or namespaced()
+end
+
+local function token()
   return capabilities.missing({"CAP_BPF", "CAP_SYS_ADMIN"}, true)
+    or "the file system was mounted for another user namespace than this process's"
 end
 
 local function sys_admin()
@@ -19,7 +29,7 @@ end
 -- CAP_BPF for all, CAP_NET_ADMIN for networking types, CAP_PERFMON for tracing types; CAP_SYS_ADMIN stands for each
 local function load()
   if not sys_admin() then
-    return nil
+    return namespaced()
   end
   local missing = capabilities.missing {"CAP_BPF", "CAP_NET_ADMIN", "CAP_PERFMON"}
   return missing and missing .. " (a program needs CAP_BPF and, by its type, CAP_NET_ADMIN or CAP_PERFMON)"
@@ -86,6 +96,13 @@ return {
     EINVAL = "the verifier refused the program, or its type and attach type don't fit",
     E2BIG = "the program has too many instructions, or too many for the verifier to follow",
     EBADF = "an instruction names a map by a descriptor that is not open",
+  },
+  token = {ENOENT = "there is no such directory", ENOTDIR = "the root of a bpffs is a directory"},
+  ["token create"] = {
+    EPERM = token,
+    EINVAL = "the directory is not the root of a BPF file system (bpffs)",
+    ENOENT = "the file system delegates nothing: it was mounted without delegate_cmds and its like",
+    EOPNOTSUPP = "the file system and this process are of the first user namespace, where capabilities count",
   },
   ["object load"] = {
     EPERM = load,

@@ -17,6 +17,7 @@ local M = {
   object = require "ebpf.object",
   pin = require "ebpf.pin",
   program = require "ebpf.program",
+  token = require "ebpf.token",
 }
 require "ebpf.attachment"
 

@@ -13,11 +13,12 @@ local methods = core.map.methods
 
 local known = {
   type = "string", key_size = "u32", value_size = "u32", max_entries = "u32", name = "text", flags = "u32",
+  token = "token",
 }
 
 --- Create a map.
 -- @tparam table spec `type` (as "hash"), `key_size` and `value_size` (bytes), `max_entries`; optional `name` (at
--- most 15 bytes), `flags` (BPF_F_* of MAP_CREATE)
+-- most 15 bytes), `flags` (BPF_F_* of MAP_CREATE), `token` (a Token, in a user namespace)
 -- @treturn[1] Map
 -- @treturn[2] nil, message, errno: EPERM (no CAP_BPF), EINVAL (no such type, sizes that don't fit it), ENOMEM
 -- @see bpf(2), BPF_MAP_CREATE
@@ -33,7 +34,8 @@ function M.create(spec)
   if #name > 15 then
     error(("bad argument 'name' to '%s' (at most 15 bytes, got %d)"):format(what, #name), 2)
   end
-  return core.map.create(map_type, spec.key_size, spec.value_size, spec.max_entries, name, spec.flags)
+  return core.map.create(map_type, spec.key_size, spec.value_size, spec.max_entries, name, spec.flags,
+    options.open(what, "token", spec.token))
 end
 
 --- Open a map by its id.

@@ -12,15 +12,17 @@ local methods = core.object.methods
 --- Open an ELF file, without loading it.
 -- @tparam string|table source a path, or {data = bytes}
 -- @tparam[opt] table opts `name` (of the object; default from the file), `pin_root` (where maps that the file wants
--- pinned by name are pinned), `rodata` = {variable = integer | bytes}: constants to set before loading
+-- pinned by name are pinned), `rodata` = {variable = integer | bytes}: constants to set before loading,
+-- `token` (a Token: libbpf gets one of its own from the same bpffs)
 -- @treturn[1] Object
 -- @treturn[2] nil
 -- @treturn[2] string message, with what libbpf said
--- @treturn[2] int errno: ENOENT, EINVAL, or one of libbpf's own from 4000
+-- @treturn[2] int errno: ENOENT, EINVAL, ENOTSUP (a token, and libbpf is older than 1.5), or one of
+-- libbpf's own from 4000
 -- @usage local obj = assert(ebpf.object.open("policy.bpf.o", {rodata = {port = 4242}}))
 function M.open(source, opts)
   local what = "object.open"
-  opts = options.check(what, opts, {name = "text", pin_root = "text", rodata = "table"})
+  opts = options.check(what, opts, {name = "text", pin_root = "text", rodata = "table", token = "token"})
   options.expect(what, 1, source, "string", "table")
   local path, data
   if type(source) == "table" then
@@ -29,7 +31,8 @@ function M.open(source, opts)
   else
     path = options.path(what, 1, source)
   end
-  local object, message, errno = core.object.open(path, data, opts.name, opts.pin_root)
+  local object, message, errno = core.object.open(path, data, opts.name, opts.pin_root,
+    opts.token and options.open(what, "token", opts.token):path())
   if not object then
     return nil, message, errno
   end

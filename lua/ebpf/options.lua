@@ -41,6 +41,15 @@ function M.expect(what, argument, value, ...)
     value == nil and "no value" or class), 3)
 end
 
+--- Raises if an option's object is closed.
+-- @return the object, or nil
+function M.open(what, key, object)
+  if object ~= nil and object:closed() then
+    error(("bad option '%s' to '%s' (%s is closed)"):format(key, what, M.class(object)), 3)
+  end
+  return object
+end
+
 --- Raises unless the value is a string without a NUL byte.
 function M.path(what, argument, value)
   if type(value) ~= "string" then

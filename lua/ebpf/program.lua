@@ -13,12 +13,13 @@ local names = core.names
 
 local known = {
   type = "string", insns = "string|table", name = "text", license = "text", attach_type = "string", flags = "u32",
+  token = "token",
 }
 
 --- Load a program from raw instructions.
 -- @tparam table spec `type` (a program type, as "cgroup_skb"); `insns`: a string of 8 bytes an instruction, or a
 -- list of such strings; optional `name` (at most 15 bytes), `license` (default "": not GPL-compatible),
--- `attach_type` (expected), `flags` (BPF_F_* of PROG_LOAD)
+-- `attach_type` (expected), `flags` (BPF_F_* of PROG_LOAD), `token` (a Token, in a user namespace)
 -- @treturn[1] Program
 -- @treturn[2] nil
 -- @treturn[2] string message, with the end of the verifier's log
@@ -47,7 +48,8 @@ function M.load(spec)
   if #name > 15 then
     error(("bad argument 'name' to '%s' (at most 15 bytes, got %d)"):format(what, #name), 2)
   end
-  return core.program.load(program_type, insns, name, spec.license or "", attach_type, spec.flags)
+  return core.program.load(program_type, insns, name, spec.license or "", attach_type, spec.flags, nil, nil,
+    options.open(what, "token", spec.token))
 end
 
 --- Open a loaded program by its id.

@@ -89,6 +89,10 @@ return {
     nr_prog_tags = {180, 4}, prog_tags = {184, 8}, run_time_ns = {192, 8}, run_cnt = {200, 8},
     recursion_misses = {208, 8}, verified_insns = {216, 4}, attach_btf_obj_id = {220, 4}, attach_btf_id = {224, 4},
   },
+  token_create = {flags = {0, 4}, bpffs_fd = {4, 4}},
+  token_info = {
+    allowed_cmds = {0, 8}, allowed_maps = {8, 8}, allowed_progs = {16, 8}, allowed_attachs = {24, 8},
+  },
   commands = {
     map_create = 0, map_lookup_elem = 1, map_update_elem = 2, map_delete_elem = 3, map_get_next_key = 4,
     prog_load = 5, obj_pin = 6, obj_get = 7, prog_attach = 8, prog_detach = 9, prog_test_run = 10, prog_run = 10,
@@ -130,7 +134,7 @@ return {
   },
   flags = {
     F_ALLOW_OVERRIDE = 1, F_ALLOW_MULTI = 2, F_REPLACE = 4, F_BEFORE = 8, F_AFTER = 16, F_ID = 32, F_PREORDER = 64,
-    F_LINK = 8192, F_QUERY_EFFECTIVE = 1, F_PATH_FD = 16384, ANY = 0, NOEXIST = 1, EXIST = 2, OBJ_NAME_LEN = 16,
-    TAG_SIZE = 8,
+    F_LINK = 8192, F_QUERY_EFFECTIVE = 1, F_PATH_FD = 16384, F_TOKEN_FD = 65536, ANY = 0, NOEXIST = 1,
+    EXIST = 2, OBJ_NAME_LEN = 16, TAG_SIZE = 8,
   },
 }
