@@ -203,10 +203,21 @@ w.describe("the reason given", function(world)
     {"from_id", "ENOENT", "there is none of this id", function() return ebpf.link.from_id(0x7ffffffe) end},
     {"from_fd", "EBADF", "the descriptor is not open", function() return ebpf.map.from_fd(1000) end},
     {"from_fd", "EINVAL", "none of a BPF object", function() return ebpf.map.from_fd(world():cgroup():fd()) end},
-    {"from_fd", "ENOENT", "/proc, which is not mounted", function()
+    {"from_fd", "EOPNOTSUPP", "is read from /proc", function()
       return elsewhere([[unshare --mount sh -c 'mount -t tmpfs tmpfs /proc && exec "$0" "$@"']],
         'local program = assert(ebpf.program.load{type = "cgroup_skb", insns = insns})',
         "ebpf.program.from_fd(program:fd())")
+    end},
+    {"from_id", "EOPNOTSUPP", "the number of CPUs from /sys", function()
+      return elsewhere([[unshare --mount sh -c 'exec "$0" "$@"']], [[
+        local id = assert(ebpf.map.create{type = "percpu_array", key_size = 4, value_size = 8, max_entries = 1}):id()
+        os.execute "mount -t tmpfs tmpfs /sys"]], "ebpf.map.from_id(id)")
+    end},
+    {"pin get", "EOPNOTSUPP", "is read from /proc", function()
+      local pin = world():pin()
+      assert(pin:put(world():cell()))
+      return elsewhere([[unshare --mount sh -c 'mount -t tmpfs tmpfs /proc && exec "$0" "$@"']],
+        ("local pin = assert(ebpf.pin.at(%q))"):format(pin:path()), "pin:get()")
     end},
     {"each", "EPERM", "lacks CAP_SYS_ADMIN", function() return elsewhere(NOBODY, "", "ebpf.link.each()()") end},
 
@@ -317,7 +328,7 @@ w.describe("the reason given", function(world)
     end},
     {"pin mount", "EPERM", "lacks CAP_SYS_ADMIN", function() return elsewhere(NOBODY, "", 'ebpf.pin.mount "/tmp"') end},
     {"pin mount", "ENOENT", "there is no such directory", function() return ebpf.pin.mount "/tmp/none/none" end},
-    {"pin lock", "EAGAIN", "another process holds the lock", function()
+    {"pin lock", "EAGAIN", "the lock is held", function()
       local path = directory()
       world():keep(ebpf.pin.lock(path))
       return ebpf.pin.lock(path, {wait = false})
@@ -362,6 +373,7 @@ w.describe("the reason given", function(world)
     ["from_id EAGAIN"] = "lasts microseconds: bpf_link_by_id, before bpf_link_settle",
     ["link update EOPNOTSUPP"] = "a netfilter link: bpf_nf_link_update",
     ["link detach EOPNOTSUPP"] = "a link without a detach, as one on a tracepoint: link_detach",
+    ["query EINVAL"] = "needs an attach type that is newer than the kernel",
     ["object load EINVAL"] = "hangs on what the object asks for",
     ["pin get EINVAL"] = "nothing else than programs, maps and links can be pinned up to 7.2",
   }

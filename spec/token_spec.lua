@@ -143,7 +143,7 @@ w.describe("a token", function(world)
     for _, case in ipairs {
       {"path expected, got nil", function() ebpf.token.open() end},
       {"path expected, got number", function() ebpf.token.open(3) end},
-      {"bad option 'token' to 'map.create' %(token expected, got number", function()
+      {"bad option 'token' to 'map.create' %(token expected, got 3", function()
         ebpf.map.create{type = "array", key_size = 4, value_size = 8, max_entries = 1, token = 3}
       end},
       {"bad option 'token' to 'program.load' %(token expected, got program", function()
