@@ -11,6 +11,7 @@ local diagnose = require "ebpf.diagnose"
 local errors = require "ebpf.errors"
 local features = require "ebpf.features"
 local options = require "ebpf.options"
+local origin = require "ebpf.origin"
 local snapshot = require "ebpf.snapshot"
 
 local M = {}
@@ -22,15 +23,6 @@ local unpack = table.unpack or unpack -- luacheck: ignore
 
 local function pack(...)
   return {n = select("#", ...), ...}
-end
-
-local trace = false
-
---- Remember where links are made, for on_collect: costs a traceback a link.
--- @bool on
-function M.trace(on)
-  options.expect("trace", 1, on, "boolean")
-  trace = on
 end
 
 --- The hook of one attach type on a network device.
@@ -107,10 +99,7 @@ function methods:link(program, opts)
     return diagnose.failure({operation = "link", hook = self, program = program, anchored = relative ~= 0,
       revision = opts.revision}, message, number)
   end
-  if trace then
-    core.link.set_origin(link, debug.traceback("", 2))
-  end
-  return link
+  return origin.note(link)
 end
 
 local attach_options = {
