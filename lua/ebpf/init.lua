@@ -5,8 +5,8 @@
 local core = require "ebpf.core"
 local errors = require "ebpf.errors"
 local features = require "ebpf.features"
-local mprog = require "ebpf.mprog"
 local options = require "ebpf.options"
+local origin = require "ebpf.origin"
 
 local M = {
   _VERSION = "ebpf 0.1.0-dev",
@@ -42,6 +42,6 @@ end
 --- Remember where links are made, for on_collect.
 -- @function trace
 -- @bool on
-M.trace = mprog.trace
+M.trace = origin.trace
 
 return M

@@ -10,6 +10,7 @@ local diagnose = require "ebpf.diagnose"
 local errors = require "ebpf.errors"
 local features = require "ebpf.features"
 local options = require "ebpf.options"
+local origin = require "ebpf.origin"
 local snapshot = require "ebpf.snapshot"
 
 local M = {}
@@ -17,15 +18,6 @@ local methods = core.mprog.methods
 local flag = core.abi.constants
 local errno_of = errors.errno
 local TRIES = 16
-
-local trace = false
-
---- Remember where links are made, for on_collect: costs a traceback a link.
--- @bool on
-function M.trace(on)
-  options.expect("trace", 1, on, "boolean")
-  trace = on
-end
 
 local function subject_of(hook)
   local description = core.mprog.describe(hook)
@@ -63,10 +55,7 @@ function methods:link(program, opts)
     return diagnose.failure({operation = "link", hook = self, program = program, anchored = relative ~= 0,
       revision = opts.revision}, message, number)
   end
-  if trace then
-    core.link.set_origin(link, debug.traceback("", 2))
-  end
-  return link
+  return origin.note(link)
 end
 
 local attach_options = {
