@@ -19,12 +19,15 @@ __attribute__((visibility("default"))) int luaopen_ebpf_core(lua_State *L)
     add(L, "device", ebpf_open_device);
     add(L, "fail", ebpf_open_fail);
     add(L, "link", ebpf_open_link);
+    add(L, "link_create", ebpf_open_link_create);
     add(L, "map", ebpf_open_map);
     add(L, "mprog", ebpf_open_mprog);
     add(L, "names", ebpf_open_names);
+    add(L, "netns", ebpf_open_netns);
     add(L, "object", ebpf_open_object);
     add(L, "pin", ebpf_open_pin);
     add(L, "probe", ebpf_open_probe);
     add(L, "program", ebpf_open_program);
+    add(L, "xdp", ebpf_open_xdp);
     return 1;
 }

@@ -10,9 +10,10 @@ extern const struct ebpf_class ebpf_program_class, ebpf_map_class, ebpf_link_cla
 
 struct ebpf_link {
     struct ebpf_handle handle;
-    bool created; /* here, so that closing it may detach */
-    bool pinned;  /* by us: it outlives the handle */
-    char *origin; /* where it was made, with ebpf.trace(true); malloc'ed */
+    bool created;  /* here, so that closing it may detach */
+    bool detached; /* by this handle: not every type tells */
+    bool pinned;   /* by us: it outlives the handle */
+    char *origin;  /* where it was made, with ebpf.trace(true); malloc'ed */
 };
 
 /* Pushes a new handle that owns a descriptor of whatever kind it is; pushes nothing and closes it on failure.

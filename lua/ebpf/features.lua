@@ -9,7 +9,8 @@ local errors = require "ebpf.errors"
 local errno = errors.errno
 local M = {}
 
-local ingress = core.names.attach_type.cgroup_inet_ingress
+local attach_type, program_type = core.names.attach_type, core.names.program_type
+local ingress = attach_type.cgroup_inet_ingress
 local flag = core.abi.constants
 
 -- yes and no are the errnos that say so; anything else can't tell
@@ -31,6 +32,19 @@ local probes = {
     what = "the order of programs on cgroups (before, after, at, revision, preorder of links)", since = "6.17",
     yes = errno.EBADF, no = errno.EINVAL,
     probe = function() return core.probe.prog_attach(ingress, flag.F_ALLOW_MULTI + flag.F_BEFORE) end,
+  },
+  -- these load a program of two instructions for a moment, since the kernel looks at the rest only then
+  netns_link = {
+    what = "a link on a network namespace", since = "5.8", yes = errno.EBADF, no = errno.EINVAL,
+    probe = function() return core.probe.link_of(program_type.sk_lookup, attach_type.sk_lookup) end,
+  },
+  netfilter_link = {
+    what = "a link of netfilter", since = "6.4", yes = errno.EAFNOSUPPORT, no = errno.EINVAL,
+    probe = function() return core.probe.link_of(program_type.netfilter, attach_type.netfilter) end,
+  },
+  sockmap_link = {
+    what = "links on sockmaps", since = "6.10", yes = errno.EBADF, no = errno.EINVAL,
+    probe = function() return core.probe.link_of(program_type.sk_msg, attach_type.sk_msg_verdict) end,
   },
   pin_path_fd = {
     what = "pins relative to a directory's descriptor", since = "6.5", yes = errno.EBADF, no = errno.EINVAL,

@@ -1,6 +1,6 @@
 --- Links: the kernel's objects that hold a program on a hook. A link lives until its last descriptor and pin are
 -- gone, and its program is attached that long; closing a handle never detaches what somebody else holds.
--- They are made by a hook (Mprog:link).
+-- They are made by a hook (Mprog:link), or by the functions here that are called as the hook is.
 -- @module ebpf.link
 
 local core = require "ebpf.core"
@@ -8,7 +8,11 @@ local each = require "ebpf.each"
 local options = require "ebpf.options"
 local pin = require "ebpf.pin"
 
-local M = {}
+local M = {
+  netfilter = require "ebpf.netfilter".link,
+  netns = require "ebpf.netns".link,
+  xdp = require "ebpf.xdp".link,
+}
 local methods = core.link.methods
 
 --- Open a link by its id.
@@ -84,12 +88,13 @@ methods.pin = pin.method "link:pin"
 -- @treturn[2] nil, message, errno: EOPNOTSUPP (a type that can't be detached)
 -- @see bpf(2), BPF_LINK_DETACH (Linux 5.9)
 
---- False once the link is detached, or its cgroup or device is gone.
+--- False once the link is detached, or its cgroup, device or network namespace is gone. Netfilter links don't tell:
+-- theirs is false once this very handle detached them.
 -- @function Link:alive
 -- @treturn boolean
 
 --- What the kernel tells about the link: id, type, program_id, and by type cgroup_id, ifindex, netns_ino,
--- attach_type …; cgroup_id, ifindex and netns_ino are 0 once it is severed.
+-- attach_type …; cgroup_id, ifindex, netns_ino and map_id are 0 once it is severed.
 -- @function Link:info
 -- @treturn[1] table
 -- @treturn[2] nil, message, errno
