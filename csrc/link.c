@@ -67,7 +67,7 @@ static int link_info(lua_State *L)
     if (get_info(link, &info) < 0)
         return fail_on(L, link, "link info");
     link->handle.id = info.id;
-    ebpf_push_link_info(L, &info);
+    ebpf_push_link_info(L, link->handle.fd, &info);
     return 1;
 }
 
@@ -122,7 +122,7 @@ static void push_hook(lua_State *L, const struct abi_link_info *info)
 {
     int top = lua_gettop(L);
 
-    ebpf_push_link_info(L, info);
+    ebpf_push_link_info(L, -1, info);
     lua_getfield(L, top + 1, "attach_type");
     if (lua_isnil(L, -1))
         lua_getfield(L, top + 1, "type");

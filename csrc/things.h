@@ -32,7 +32,8 @@ void ebpf_things_functions(lua_State *L, const struct ebpf_class *class);
 /* To be called between making a link's handle and the link. */
 void ebpf_link_sentinel(lua_State *L);
 
-void ebpf_push_link_info(lua_State *L, const void *info); /* a table, of struct abi_link_info */
+/* Pushes a table, of struct abi_link_info; texts and arrays are asked of fd, and left out if that is -1. */
+void ebpf_push_link_info(lua_State *L, int fd, const void *info);
 
 void ebpf_push_link_info_fields(lua_State *L);
 

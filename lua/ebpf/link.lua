@@ -93,8 +93,21 @@ methods.pin = pin.method "link:pin"
 -- @function Link:alive
 -- @treturn boolean
 
---- What the kernel tells about the link: id, type, program_id, and by type cgroup_id, ifindex, netns_ino,
--- attach_type …; cgroup_id, ifindex, netns_ino and map_id are 0 once it is severed.
+--- What the kernel tells about the link: id, type, program_id, and by type
+--
+-- * cgroup: cgroup_id, attach_type; tcx, netkit: ifindex, attach_type; xdp: ifindex; netns: netns_ino, attach_type;
+--   sockmap: map_id, attach_type; struct_ops: map_id. All but the attach type are 0 once the link is severed.
+-- * netfilter: pf, hooknum, priority, flags
+-- * tracing (also lsm and freplace): attach_type, target_obj_id (of the program, or of the BTF of the kernel or
+--   module), target_btf_id, cookie; raw_tracepoint: tp_name, cookie
+-- * iter: target_name, and by that map_id, or tid and pid, or cgroup_id and order
+-- * perf_event (Linux 6.6): event, which is "kprobe" or "kretprobe" with func_name, offset, addr (0: may not be
+--   seen), missed, cookie; "uprobe" or "uretprobe" with file_name, offset, ref_ctr_offset, cookie; "tracepoint" with
+--   tp_name, cookie; "event" with event_type, config, cookie
+-- * kprobe_multi: count, flags, missed, addrs; uprobe_multi: count, flags, pid, path, offsets; tracing_multi:
+--   attach_type, count, btf_obj_id
+--
+-- What the kernel is too old to tell is 0, "" or absent.
 -- @function Link:info
 -- @treturn[1] table
 -- @treturn[2] nil, message, errno
