@@ -14,6 +14,7 @@ __attribute__((visibility("default"))) int luaopen_ebpf_core(lua_State *L)
     lua_newtable(L);
     add(L, "abi", ebpf_open_abi);
     add(L, "attachment", ebpf_open_attachment);
+    add(L, "btf", ebpf_open_btf);
     add(L, "cgroup", ebpf_open_cgroup);
     add(L, "clock", ebpf_open_clock);
     add(L, "device", ebpf_open_device);

@@ -8,6 +8,7 @@
 
 int ebpf_open_abi(lua_State *L);
 int ebpf_open_attachment(lua_State *L);
+int ebpf_open_btf(lua_State *L);
 int ebpf_open_cgroup(lua_State *L);
 int ebpf_open_clock(lua_State *L);
 int ebpf_open_device(lua_State *L);

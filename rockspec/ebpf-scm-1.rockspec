@@ -35,6 +35,7 @@ build = {
         "csrc/abi.c",
         "csrc/attachment.c",
         "csrc/bpf_cmd.c",
+        "csrc/btf.c",
         "csrc/cgroup.c",
         "csrc/clock.c",
         "csrc/core.c",

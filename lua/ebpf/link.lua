@@ -9,6 +9,7 @@ local options = require "ebpf.options"
 local pin = require "ebpf.pin"
 
 local M = {
+  freplace = require "ebpf.freplace".link,
   netfilter = require "ebpf.netfilter".link,
   netns = require "ebpf.netns".link,
   xdp = require "ebpf.xdp".link,

@@ -12,7 +12,9 @@ local methods = core.object.methods
 --- Open an ELF file, without loading it.
 -- @tparam string|table source a path, or {data = bytes}
 -- @tparam[opt] table opts `name` (of the object; default from the file), `pin_root` (where maps that the file wants
--- pinned by name are pinned), `rodata` = {variable = integer | bytes}: constants to set before loading
+-- pinned by name are pinned), `rodata` = {variable = integer | bytes}: constants to set before loading, `targets` =
+-- {program = {Program, function}}: which function of which loaded program a program of section freplace (or fentry,
+-- fexit) is for
 -- @treturn[1] Object
 -- @treturn[2] nil
 -- @treturn[2] string message, with what libbpf said
@@ -20,7 +22,7 @@ local methods = core.object.methods
 -- @usage local obj = assert(ebpf.object.open("policy.bpf.o", {rodata = {port = 4242}}))
 function M.open(source, opts)
   local what = "object.open"
-  opts = options.check(what, opts, {name = "string", pin_root = "string", rodata = "table"})
+  opts = options.check(what, opts, {name = "string", pin_root = "string", rodata = "table", targets = "table"})
   options.expect(what, 1, source, "string", "table")
   local path, data
   if type(source) == "table" then
@@ -29,13 +31,25 @@ function M.open(source, opts)
   else
     path = options.path(what, 1, source)
   end
+  for name, target in pairs(opts.targets or {}) do
+    options.expect(what, "targets." .. name, target, "table")
+    options.expect(what, "targets." .. name, target[1], "program")
+    options.expect(what, "targets." .. name, target[2], "string")
+  end
   local object, message, errno = core.object.open(path, data, opts.name, opts.pin_root)
   if not object then
     return nil, message, errno
   end
+  local done
   for name, value in pairs(opts.rodata or {}) do
-    local done
     done, message, errno = core.object.set_variable(object, ".rodata", name, value)
+    if not done then
+      object:close()
+      return nil, message, errno
+    end
+  end
+  for name, target in pairs(opts.targets or {}) do
+    done, message, errno = core.object.set_target(object, name, target[1], target[2])
     if not done then
       object:close()
       return nil, message, errno
