@@ -14,11 +14,13 @@ __attribute__((visibility("default"))) int luaopen_ebpf_core(lua_State *L)
     lua_newtable(L);
     add(L, "abi", ebpf_open_abi);
     add(L, "attachment", ebpf_open_attachment);
+    add(L, "auto", ebpf_open_auto);
     add(L, "btf", ebpf_open_btf);
     add(L, "cgroup", ebpf_open_cgroup);
     add(L, "clock", ebpf_open_clock);
     add(L, "device", ebpf_open_device);
     add(L, "fail", ebpf_open_fail);
+    add(L, "iter", ebpf_open_iter);
     add(L, "link", ebpf_open_link);
     add(L, "link_create", ebpf_open_link_create);
     add(L, "map", ebpf_open_map);

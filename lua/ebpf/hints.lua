@@ -45,6 +45,12 @@ return {
   ["link sk_lookup"] = {EPERM = admin},
   ["link flow_dissector"] = {EPERM = admin},
   ["link netfilter"] = {EPERM = admin},
+  ["link lines"] = {EINVAL = "only the link of an iterator program has lines"},
+  ["link auto"] = {
+    EOPNOTSUPP = "the section says of which type the program is, not where it goes: use the function of that hook",
+    ENOENT = "what the section names is not in this kernel or file, or tracefs is not mounted",
+    ESRCH = "the kernel has no such function, or none that can be traced",
+  },
   netns = {
     ENOENT = "there is no such file or process",
     ESRCH = "there is no such process",

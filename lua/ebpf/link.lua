@@ -9,6 +9,7 @@ local options = require "ebpf.options"
 local pin = require "ebpf.pin"
 
 local M = {
+  auto = require "ebpf.auto".link,
   freplace = require "ebpf.freplace".link,
   netfilter = require "ebpf.netfilter".link,
   netns = require "ebpf.netns".link,
@@ -112,5 +113,42 @@ methods.pin = pin.method "link:pin"
 -- @function Link:info
 -- @treturn[1] table
 -- @treturn[2] nil, message, errno
+
+local closing = {}
+
+function closing:__close()
+  self.walk:close()
+end
+
+--- Run the walk of an iterator link once, and read what its program prints, line by line.
+-- @return iterator of string (without the newline); raises where the link is no iterator's, or the walk fails
+-- @usage for line in link:lines() do print(line) end
+-- @see bpf(2), BPF_ITER_CREATE (Linux 5.8)
+function methods:lines()
+  options.expect("link:lines", "self", self, "link")
+  local walk, message = core.iter.open(self)
+  if not walk then
+    error(message, 2)
+  end
+  local buffer, position = "", 1
+  local function step()
+    local stop = buffer:find("\n", position, true)
+    while not stop and not walk:closed() do
+      local text, problem = walk:read()
+      if not text or text == "" then
+        walk:close()
+      end
+      if not text then
+        error(problem, 2)
+      end
+      buffer, position = buffer:sub(position) .. text, 1
+      stop = buffer:find("\n", 1, true)
+    end
+    local line = buffer:sub(position, (stop or 0) - 1)
+    position = (stop or #buffer) + 1
+    return (stop or line ~= "") and line or nil
+  end
+  return step, nil, nil, setmetatable({walk = walk}, closing)
+end
 
 return M

@@ -3,11 +3,13 @@
 -- On kernels before 5.11 libbpf raises RLIMIT_MEMLOCK when it loads.
 -- @module ebpf.object
 
+local auto = require "ebpf.auto"
 local core = require "ebpf.core"
 local options = require "ebpf.options"
 
 local M = {}
 local methods = core.object.methods
+local take_program = methods.program
 
 --- Open an ELF file, without loading it.
 -- @tparam string|table source a path, or {data = bytes}
@@ -66,10 +68,16 @@ end
 -- @treturn[2] int errno: EPERM (no CAP_BPF), EACCES and EINVAL (the verifier)
 
 --- A program of the loaded object.
--- @function Object:program
 -- @string name of the function
 -- @treturn[1] Program
 -- @treturn[2] nil, message, errno: ENOENT (none of this name, or not loaded)
+function methods:program(name)
+  local program, message, errno = take_program(self, name)
+  if not program then
+    return nil, message, errno
+  end
+  return auto.remember(program, self, name)
+end
 
 --- A map of the loaded object.
 -- @function Object:map
