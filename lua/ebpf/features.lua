@@ -43,7 +43,7 @@ local probes = {
     probe = function() return core.probe.link_of(program_type.netfilter, attach_type.netfilter) end,
   },
   sockmap_link = {
-    what = "links on sockmaps", since = "6.10", yes = errno.EBADF, no = errno.EINVAL,
+    what = "a link on a sockmap", since = "6.10", yes = errno.EBADF, no = errno.EINVAL,
     probe = function() return core.probe.link_of(program_type.sk_msg, attach_type.sk_msg_verdict) end,
   },
   pin_path_fd = {

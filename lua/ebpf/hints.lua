@@ -45,6 +45,7 @@ return {
   ["link sk_lookup"] = {EPERM = admin},
   ["link flow_dissector"] = {EPERM = admin},
   ["link netfilter"] = {EPERM = admin},
+  ["link sockmap"] = {EPERM = admin, EBUSY = "another program of this attach type is on the map"},
   ["link lines"] = {EINVAL = "only the link of an iterator program has lines"},
   ["link auto"] = {
     EOPNOTSUPP = "the section says of which type the program is, not where it goes: use the function of that hook",

@@ -13,6 +13,7 @@ local M = {
   freplace = require "ebpf.freplace".link,
   netfilter = require "ebpf.netfilter".link,
   netns = require "ebpf.netns".link,
+  sockmap = require "ebpf.sockmap".link,
   xdp = require "ebpf.xdp".link,
 }
 local methods = core.link.methods
