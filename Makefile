@@ -36,7 +36,7 @@ build: $(so) ; @:
 # interpreter brings it, and nginx brings another than we would.
 $(so): $(objects)
 	@mkdir -p $(@D)
-	$(CC) -shared $(LDFLAGS) -Wl,-z,nodelete -o $@ $^ -lbpf
+	$(CC) -shared $(LDFLAGS) -Wl,-z,nodelete -o $@ $^ -lbpf -lpthread
 
 $(out)/%.o: csrc/%.c | needs-build
 	@mkdir -p $(@D)

@@ -27,6 +27,7 @@ enum abi_cmd {
     ABI_LINK_UPDATE = 29,
     ABI_LINK_GET_FD_BY_ID = 30,
     ABI_LINK_GET_NEXT_ID = 31,
+    ABI_ITER_CREATE = 33,
     ABI_LINK_DETACH = 34,
     ABI_TOKEN_CREATE = 36,
 };
@@ -43,11 +44,15 @@ enum {
     ABI_F_LINK = 1u << 13,
 };
 
+enum { ABI_XDP_SKB_MODE = 1u << 1, ABI_XDP_DRV_MODE = 1u << 2, ABI_XDP_HW_MODE = 1u << 3 }; /* link_create.flags */
+enum { ABI_NETFILTER_IP_DEFRAG = 1u << 0 };                                                 /* 6.6 */
 enum { ABI_F_QUERY_EFFECTIVE = 1u << 0 };
 enum { ABI_F_PATH_FD = 1u << 14 };                    /* OBJ_PIN, OBJ_GET; 6.5 */
 enum { ABI_F_TOKEN_FD = 1u << 16 };                   /* PROG_LOAD, MAP_CREATE; 6.9 */
 enum { ABI_ANY = 0, ABI_NOEXIST = 1, ABI_EXIST = 2 }; /* MAP_UPDATE_ELEM */
 enum { ABI_OBJ_NAME_LEN = 16, ABI_TAG_SIZE = 8 };
+
+enum { ABI_NETFILTER = 45 }; /* attach type */
 
 /* Attach, link, program and map types have their numbers in names.c: the index is the number. */
 enum {
@@ -153,9 +158,20 @@ struct abi_link_create {
     uint32_t target;
     uint32_t attach_type;
     uint32_t flags;
-    uint32_t relative; /* the tcx, netkit and cgroup arms are alike */
-    uint32_t pad;
-    uint64_t expected_revision;
+    union {
+        struct {
+            uint32_t relative; /* the tcx, netkit and cgroup arms are alike */
+            uint32_t pad;
+            uint64_t expected_revision;
+        };
+        uint32_t target_btf_id;
+        struct {
+            uint32_t pf;
+            uint32_t hooknum;
+            int32_t priority;
+            uint32_t netfilter_flags;
+        };
+    };
 };
 
 struct abi_link_update {
@@ -172,6 +188,11 @@ struct abi_link_detach {
 struct abi_token_create {
     uint32_t flags;
     uint32_t bpffs_fd;
+};
+
+struct abi_iter_create {
+    uint32_t link_fd;
+    uint32_t flags;
 };
 
 struct abi_get_id { /* *_GET_NEXT_ID and *_GET_FD_BY_ID */

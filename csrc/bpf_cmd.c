@@ -144,6 +144,32 @@ int bpf_cmd_link_create(int prog_fd, uint32_t target, uint32_t attach_type, cons
     return move_up(bpf(ABI_LINK_CREATE, &attr, sizeof(attr)));
 }
 
+int bpf_cmd_link_create_netfilter(int prog_fd, const struct bpf_cmd_netfilter *hook)
+{
+    struct abi_link_create attr = {
+        .prog_fd = (uint32_t)prog_fd,
+        .attach_type = ABI_NETFILTER,
+        .pf = hook->pf,
+        .hooknum = hook->hooknum,
+        .priority = hook->priority,
+        .netfilter_flags = hook->flags,
+    };
+
+    return move_up(bpf(ABI_LINK_CREATE, &attr, sizeof(attr)));
+}
+
+/* target_fd < 0: what the program was loaded for, which works once. */
+int bpf_cmd_link_create_freplace(int prog_fd, int target_fd, uint32_t btf_id)
+{
+    struct abi_link_create attr = {.prog_fd = (uint32_t)prog_fd};
+
+    if (target_fd >= 0) {
+        attr.target = (uint32_t)target_fd;
+        attr.target_btf_id = btf_id;
+    }
+    return move_up(bpf(ABI_LINK_CREATE, &attr, sizeof(attr)));
+}
+
 /* old_prog_fd < 0: whatever runs there now is replaced. Else BPF_F_REPLACE, without which the kernel gives EINVAL. */
 int bpf_cmd_link_update(int link_fd, int new_prog_fd, int old_prog_fd)
 {
@@ -171,6 +197,13 @@ int bpf_cmd_token_create(int bpffs_fd)
     struct abi_token_create attr = {.bpffs_fd = (uint32_t)bpffs_fd};
 
     return move_up(bpf(ABI_TOKEN_CREATE, &attr, sizeof(attr)));
+}
+
+int bpf_cmd_iter_create(int link_fd)
+{
+    struct abi_iter_create attr = {.link_fd = (uint32_t)link_fd};
+
+    return move_up(bpf(ABI_ITER_CREATE, &attr, sizeof(attr)));
 }
 
 /* EBADF: the kernel looks at path_fd (6.5); EINVAL: it doesn't know the flag. */

@@ -18,6 +18,13 @@ struct bpf_cmd_position {
     uint64_t revision; /* refuse with ESTALE unless the list has this revision; 0: any */
 };
 
+/* Where a netfilter program runs, in this process's network namespace. */
+struct bpf_cmd_netfilter {
+    uint32_t pf, hooknum; /* NFPROTO_*, NF_INET_* */
+    int32_t priority;
+    uint32_t flags; /* ABI_NETFILTER_* */
+};
+
 int bpf_cmd_map_create(const struct abi_map_create *attr);
 int bpf_cmd_map_lookup(int fd, const void *key, void *value);
 int bpf_cmd_map_update(int fd, const void *key, const void *value, uint64_t flags);
@@ -31,8 +38,11 @@ int bpf_cmd_prog_detach(uint32_t target, int prog_fd, uint32_t attach_type, cons
 int bpf_cmd_prog_query(struct abi_prog_query *attr);
 
 int bpf_cmd_link_create(int prog_fd, uint32_t target, uint32_t attach_type, const struct bpf_cmd_position *position);
+int bpf_cmd_link_create_netfilter(int prog_fd, const struct bpf_cmd_netfilter *hook);
+int bpf_cmd_link_create_freplace(int prog_fd, int target_fd, uint32_t btf_id);
 int bpf_cmd_link_update(int link_fd, int new_prog_fd, int old_prog_fd);
 int bpf_cmd_link_detach(int link_fd);
+int bpf_cmd_iter_create(int link_fd);
 
 int bpf_cmd_token_create(int bpffs_fd);
 

@@ -14,18 +14,24 @@ __attribute__((visibility("default"))) int luaopen_ebpf_core(lua_State *L)
     lua_newtable(L);
     add(L, "abi", ebpf_open_abi);
     add(L, "attachment", ebpf_open_attachment);
+    add(L, "auto", ebpf_open_auto);
+    add(L, "btf", ebpf_open_btf);
     add(L, "cgroup", ebpf_open_cgroup);
     add(L, "clock", ebpf_open_clock);
     add(L, "device", ebpf_open_device);
     add(L, "fail", ebpf_open_fail);
+    add(L, "iter", ebpf_open_iter);
     add(L, "link", ebpf_open_link);
+    add(L, "link_create", ebpf_open_link_create);
     add(L, "map", ebpf_open_map);
     add(L, "mprog", ebpf_open_mprog);
     add(L, "names", ebpf_open_names);
+    add(L, "netns", ebpf_open_netns);
     add(L, "object", ebpf_open_object);
     add(L, "pin", ebpf_open_pin);
     add(L, "probe", ebpf_open_probe);
     add(L, "program", ebpf_open_program);
     add(L, "token", ebpf_open_token);
+    add(L, "xdp", ebpf_open_xdp);
     return 1;
 }

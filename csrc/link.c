@@ -54,6 +54,7 @@ static int link_detach(lua_State *L)
 
     if (bpf_cmd_link_detach(link->handle.fd) < 0)
         return fail_on(L, link, "link detach");
+    link->detached = true;
     lua_pushboolean(L, 1);
     return 1;
 }
@@ -66,7 +67,7 @@ static int link_info(lua_State *L)
     if (get_info(link, &info) < 0)
         return fail_on(L, link, "link info");
     link->handle.id = info.id;
-    ebpf_push_link_info(L, &info);
+    ebpf_push_link_info(L, link->handle.fd, &info);
     return 1;
 }
 
@@ -81,7 +82,7 @@ static bool attached(const struct abi_link_info *info)
     if (strcmp(type, "cgroup") == 0)
         return memcmp(info->arm, none, 8) != 0;
     if (strcmp(type, "tcx") == 0 || strcmp(type, "netkit") == 0 || strcmp(type, "xdp") == 0 ||
-        strcmp(type, "netns") == 0 || strcmp(type, "sockmap") == 0)
+        strcmp(type, "netns") == 0 || strcmp(type, "sockmap") == 0 || strcmp(type, "struct_ops") == 0)
         return memcmp(info->arm, none, 4) != 0;
     return true;
 }
@@ -93,7 +94,7 @@ static int link_alive(lua_State *L)
 
     if (get_info(link, &info) < 0)
         return fail_on(L, link, "link info");
-    lua_pushboolean(L, attached(&info));
+    lua_pushboolean(L, !link->detached && attached(&info));
     return 1;
 }
 
@@ -121,7 +122,7 @@ static void push_hook(lua_State *L, const struct abi_link_info *info)
 {
     int top = lua_gettop(L);
 
-    ebpf_push_link_info(L, info);
+    ebpf_push_link_info(L, -1, info);
     lua_getfield(L, top + 1, "attach_type");
     if (lua_isnil(L, -1))
         lua_getfield(L, top + 1, "type");
@@ -186,7 +187,7 @@ static void link_collected(lua_State *L, struct ebpf_handle *handle)
     char *origin = link->origin;
     int top = lua_gettop(L);
 
-    if (closing(L) || get_info(link, &info) < 0 || !attached(&info))
+    if (link->detached || closing(L) || get_info(link, &info) < 0 || !attached(&info))
         return;
     link->origin = NULL;
     ebpf_handle_close(handle);

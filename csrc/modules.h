@@ -8,19 +8,25 @@
 
 int ebpf_open_abi(lua_State *L);
 int ebpf_open_attachment(lua_State *L);
+int ebpf_open_auto(lua_State *L);
+int ebpf_open_btf(lua_State *L);
 int ebpf_open_cgroup(lua_State *L);
 int ebpf_open_clock(lua_State *L);
 int ebpf_open_device(lua_State *L);
 int ebpf_open_fail(lua_State *L); /* {errno = names both ways, set_explainer = f, strerror = f} */
+int ebpf_open_iter(lua_State *L);
 int ebpf_open_link(lua_State *L);
+int ebpf_open_link_create(lua_State *L);
 int ebpf_open_map(lua_State *L);
 int ebpf_open_mprog(lua_State *L);
 int ebpf_open_names(lua_State *L); /* {attach_type=, link_type=, program_type=, map_type=, command=}, each both ways */
+int ebpf_open_netns(lua_State *L);
 int ebpf_open_object(lua_State *L);
 int ebpf_open_pin(lua_State *L);
 int ebpf_open_probe(lua_State *L);
 int ebpf_open_program(lua_State *L);
 int ebpf_open_token(lua_State *L);
+int ebpf_open_xdp(lua_State *L);
 
 #pragma GCC visibility pop
 

@@ -10,32 +10,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bpf_cmd.h"
 #include "fail.h"
 #include "numbers.h"
+#include "object.h"
 #include "things.h"
 #include "modules.h"
 
-struct ebpf_object {
-    struct ebpf_handle handle;
-    struct bpf_object *object;
-    bool loaded;
-    char name[]; /* the path, or the name given with the bytes */
-};
-
-static const struct ebpf_class object_class;
-
-/* What libbpf prints while one of our calls runs, in this thread, ends up in the error message. */
-struct log {
-    char *text;
-    size_t length, size;
-};
-
-static __thread struct log *current_log;
+static __thread struct ebpf_log *current_log;
 static libbpf_print_fn_t print_before; /* whoever had the hook: gets what isn't ours */
 
-static void log_grow(struct log *log, size_t more)
+static void log_grow(struct ebpf_log *log, size_t more)
 {
     size_t size = log->size ? log->size : 4096;
     char *text;
@@ -53,7 +40,7 @@ static void log_grow(struct log *log, size_t more)
 
 static int print(enum libbpf_print_level level, const char *format, va_list arguments)
 {
-    struct log *log = current_log;
+    struct ebpf_log *log = current_log;
     va_list again;
     int length;
 
@@ -74,9 +61,19 @@ static int print(enum libbpf_print_level level, const char *format, va_list argu
     return length;
 }
 
+void ebpf_log_begin(struct ebpf_log *log)
+{
+    current_log = log;
+}
+
+void ebpf_log_end(void)
+{
+    current_log = NULL;
+}
+
 static struct ebpf_object *check(lua_State *L)
 {
-    return ebpf_handle_check(L, 1, &object_class);
+    return ebpf_handle_check(L, 1, &ebpf_object_class);
 }
 
 static struct ebpf_object *check_loaded(lua_State *L)
@@ -99,7 +96,7 @@ static void make_printable(char *text)
         *text = shown[(unsigned char)*text];
 }
 
-static int fail_with_log(lua_State *L, int error, struct log *log, const char *operation, const char *name)
+int ebpf_log_fail(lua_State *L, int error, struct ebpf_log *log, const char *operation, const char *subject)
 {
     int results;
 
@@ -107,7 +104,7 @@ static int fail_with_log(lua_State *L, int error, struct log *log, const char *o
         make_printable(log->text);
     lua_pushstring(L, log->text);
     free(log->text);
-    results = ebpf_fail_log(L, error, lua_tostring(L, -1), operation, "%s", name);
+    results = ebpf_fail_log(L, error, lua_tostring(L, -1), operation, "%s", subject);
     return results;
 }
 
@@ -126,6 +123,27 @@ static bool set_token(struct bpf_object_open_opts *options, const char *path)
 #endif
 }
 
+static int keep_target(struct ebpf_object *object, int fd)
+{
+    int *targets = realloc(object->targets, sizeof(*targets) * (size_t)(object->target_count + 1));
+    int target = targets ? bpf_cmd_dup(fd) : -1;
+
+    if (targets)
+        object->targets = targets;
+    if (target >= 0)
+        targets[object->target_count++] = target;
+    return target;
+}
+
+static void drop_targets(struct ebpf_object *object)
+{
+    for (int i = 0; i < object->target_count; i++)
+        close(object->targets[i]);
+    free(object->targets);
+    object->targets = NULL;
+    object->target_count = 0;
+}
+
 /* open(path | nil, bytes | nil, name | nil, pin_root | nil) -> object */
 static int object_open(lua_State *L)
 {
@@ -135,8 +153,8 @@ static int object_open(lua_State *L)
     const char *bytes = lua_isnoneornil(L, 2) ? NULL : luaL_checklstring(L, 2, &size);
     const char *name = luaL_optstring(L, 3, NULL);
     const char *shown = path ? path : name ? name : "object";
-    struct ebpf_object *object = ebpf_handle_new(L, &object_class, strlen(shown) + 1);
-    struct log log = {0};
+    struct ebpf_object *object = ebpf_handle_new(L, &ebpf_object_class, strlen(shown) + 1);
+    struct ebpf_log log = {0};
     struct bpf_object_open_opts options = {
         .sz = sizeof(options),
         .object_name = name,
@@ -146,11 +164,11 @@ static int object_open(lua_State *L)
     strcpy(object->name, shown);
     if (token_path && !set_token(&options, token_path))
         return ebpf_fail_why(L, ENOTSUP, no_token, "object open", "%s", shown);
-    current_log = &log;
+    ebpf_log_begin(&log);
     object->object = bytes ? bpf_object__open_mem(bytes, size, &options) : bpf_object__open_file(path, &options);
-    current_log = NULL;
+    ebpf_log_end();
     if (!object->object)
-        return fail_with_log(L, errno, &log, "object open", shown);
+        return ebpf_log_fail(L, errno, &log, "object open", shown);
     object->handle.open = true;
     free(log.text);
     return 1;
@@ -160,18 +178,19 @@ static int object_open(lua_State *L)
 static int object_load(lua_State *L)
 {
     struct ebpf_object *object = check(L);
-    struct log log = {0};
+    struct ebpf_log log = {0};
     int result = 0;
 
     if (!object->loaded) {
-        current_log = &log;
+        ebpf_log_begin(&log);
         result = bpf_object__load(object->object);
-        current_log = NULL;
+        ebpf_log_end();
     }
     if (result < 0)
-        return fail_with_log(L, -result, &log, "object load", object->name);
+        return ebpf_log_fail(L, -result, &log, "object load", object->name);
     free(log.text);
     object->loaded = true;
+    drop_targets(object);
     lua_pushboolean(L, 1);
     return 1;
 }
@@ -332,10 +351,37 @@ static int object_set_variable(lua_State *L)
     return 1;
 }
 
+/* set_target(object, name, target, function) -> true; before load: what the named program will extend */
+static int object_set_target(lua_State *L)
+{
+    struct ebpf_object *object = check(L);
+    const char *name = luaL_checkstring(L, 2);
+    struct ebpf_handle *target = ebpf_handle_check(L, 3, &ebpf_program_class);
+    const char *function = luaL_checkstring(L, 4);
+    struct bpf_program *program = bpf_object__find_program_by_name(object->object, name);
+    struct ebpf_log log = {0};
+    int fd, result;
+
+    if (!program)
+        return ebpf_fail_why(L, ENOENT, "there is no program of this name", "object", "%s: %s", object->name, name);
+    fd = keep_target(object, target->fd);
+    if (fd < 0)
+        return ebpf_fail(L, errno, "object", "%s: %s", object->name, name);
+    ebpf_log_begin(&log);
+    result = bpf_program__set_attach_target(program, fd, function);
+    ebpf_log_end();
+    if (result < 0)
+        return ebpf_log_fail(L, -result, &log, "object target", function);
+    free(log.text);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
 static void object_release(struct ebpf_handle *handle)
 {
     struct ebpf_object *object = (struct ebpf_object *)handle;
 
+    drop_targets(object);
     bpf_object__close(object->object);
     object->object = NULL;
 }
@@ -352,7 +398,7 @@ static const luaL_Reg methods[] = {
     {NULL, NULL},
 };
 
-static const struct ebpf_class object_class = {
+const struct ebpf_class ebpf_object_class = {
     .name = "ebpf.object",
     .size = sizeof(struct ebpf_object),
     .methods = methods,
@@ -365,6 +411,7 @@ static const luaL_Reg functions[] = {
     {"program_names", object_program_names},
     {"map_names", object_map_names},
     {"set_variable", object_set_variable},
+    {"set_target", object_set_target},
     {NULL, NULL},
 };
 
@@ -392,7 +439,7 @@ int ebpf_open_object(lua_State *L)
     hook_print();
     lua_newtable(L);
     compat_setfuncs(L, functions);
-    ebpf_class_open(L, &object_class);
+    ebpf_class_open(L, &ebpf_object_class);
     lua_setfield(L, -2, "methods");
     return 1;
 }

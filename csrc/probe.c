@@ -1,7 +1,9 @@
 /* Probes: calls that can't succeed and change nothing; which errno they give tells what the kernel knows.
- * Commands: PROG_ATTACH, LINK_CREATE, LINK_DETACH, PROG_QUERY, OBJ_GET, TOKEN_CREATE, each with a descriptor or index that is none.
+ * Commands: PROG_ATTACH, LINK_CREATE, LINK_DETACH, PROG_QUERY, OBJ_GET, TOKEN_CREATE, each with a descriptor or index
+ * that is none; PROG_LOAD of two instructions where LINK_CREATE wants a program first.
  * Nothing is owned. What an errno means is in lua/ebpf/features.lua. */
 #include <errno.h>
+#include <unistd.h>
 
 #include "bpf_cmd.h"
 #include "numbers.h"
@@ -54,6 +56,30 @@ static int probe_prog_query(lua_State *L)
     return 1;
 }
 
+/* link_of(program_type, attach_type) -> errno: of the load, or of LINK_CREATE on no target */
+static int probe_link_of(lua_State *L)
+{
+    static const uint64_t insns[] = {UINT64_C(0x00000001000000b7), 0x95}; /* r0 = 1; exit */
+    struct abi_prog_load attr = {
+        .prog_type = ebpf_check_u32(L, 1),
+        .expected_attach_type = ebpf_check_u32(L, 2),
+        .insn_cnt = 2,
+        .insns = (uint64_t)(uintptr_t)insns,
+        .license = (uint64_t)(uintptr_t) "GPL",
+    };
+    struct bpf_cmd_position position = {0};
+    int fd = bpf_cmd_prog_load(&attr);
+    int error = errno;
+
+    if (fd >= 0) {
+        bpf_cmd_link_create(fd, (uint32_t)-1, attr.expected_attach_type, &position);
+        error = errno;
+        close(fd);
+    }
+    lua_pushinteger(L, error);
+    return 1;
+}
+
 /* path_fd() -> errno */
 static int probe_path_fd(lua_State *L)
 {
@@ -67,6 +93,7 @@ static const luaL_Reg functions[] = {
     {"link_create", probe_link_create},
     {"link_detach", probe_link_detach},
     {"prog_query", probe_prog_query},
+    {"link_of", probe_link_of},
     {"path_fd", probe_path_fd},
     {"token", probe_token},
     {NULL, NULL},

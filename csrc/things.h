@@ -10,9 +10,10 @@ extern const struct ebpf_class ebpf_program_class, ebpf_map_class, ebpf_link_cla
 
 struct ebpf_link {
     struct ebpf_handle handle;
-    bool created; /* here, so that closing it may detach */
-    bool pinned;  /* by us: it outlives the handle */
-    char *origin; /* where it was made, with ebpf.trace(true); malloc'ed */
+    bool created;  /* here, so that closing it may detach */
+    bool detached; /* by this handle: not every type tells */
+    bool pinned;   /* by us: it outlives the handle */
+    char *origin;  /* where it was made, with ebpf.trace(true); malloc'ed */
 };
 
 /* A descriptor whose kind is found out only once it is there: first the guard, which is pushed, then the call that opens it,
@@ -37,7 +38,8 @@ extern const char ebpf_token_refuses[];
 
 int ebpf_opt_token(lua_State *L, int index); /* the descriptor of the Token at index; -1 for nil and none */
 
-void ebpf_push_link_info(lua_State *L, const void *info); /* a table, of struct abi_link_info */
+/* Pushes a table, of struct abi_link_info; texts and arrays are asked of fd, and left out if that is -1. */
+void ebpf_push_link_info(lua_State *L, int fd, const void *info);
 
 void ebpf_push_link_info_fields(lua_State *L);
 

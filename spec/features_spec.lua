@@ -1,5 +1,6 @@
 -- What the probes say against what really happens: they decide what the library asks the kernel for.
 
+local asm = require "spec.support.asm"
 local core = require "ebpf.core"
 local ebpf = require "ebpf"
 local lfs = require "lfs"
@@ -79,6 +80,24 @@ w.describe("the features", function(world)
       local works = device_link(name, "netkit_primary")
       run("ip link del " .. name)
       return works
+    end,
+    netns_link = function()
+      local program = world():program(1, {type = "sk_lookup", attach_type = "sk_lookup"})
+      local link = ebpf.link.netns("/proc/self/ns/net", program)
+      return link ~= nil and link:close()
+    end,
+    netfilter_link = function()
+      local program = ebpf.program.load{type = "netfilter", attach_type = "netfilter", insns = asm.verdict(1)}
+      local link = program and ebpf.link.netfilter(world():keep(program), {
+        family = "ipv4", hook = "output", priority = 17,
+      })
+      return link ~= nil and link:close()
+    end,
+    sockmap_link = function()
+      local map = world():keep(ebpf.map.create{type = "sockmap", key_size = 4, value_size = 4, max_entries = 1})
+      local program = world():program(1, {type = "sk_msg", attach_type = "sk_msg_verdict"})
+      local link = ebpf.link.sockmap(map, program)
+      return link ~= nil and link:close()
     end,
     link_detach = function()
       local link = world():keep(world():hook():link(world():program()))

@@ -9,7 +9,8 @@ local errors = require "ebpf.errors"
 local errno = errors.errno
 local M = {}
 
-local ingress = core.names.attach_type.cgroup_inet_ingress
+local attach_type, program_type = core.names.attach_type, core.names.program_type
+local ingress = attach_type.cgroup_inet_ingress
 local flag = core.abi.constants
 
 local NO_DEVICE = 0x7fffffff -- an index that no device has
@@ -67,6 +68,25 @@ local probes = {
     can = "`ebpf.token.open`: programs and maps as far as a bpffs delegates them",
     what = "a BPF token", since = "6.9", yes = errno.EBADF, no = errno.EINVAL,
     probe = function() return core.probe.token() end,
+  },
+  -- these load a program of two instructions for a moment, since the kernel looks at the rest only then
+  netns_link = {
+    hook = "network namespace",
+    can = "`ebpf.link.netns`: sk_lookup, flow_dissector",
+    what = "a link on a network namespace", since = "5.8", yes = errno.EBADF, no = errno.EINVAL,
+    probe = function() return core.probe.link_of(program_type.sk_lookup, attach_type.sk_lookup) end,
+  },
+  netfilter_link = {
+    hook = "netfilter",
+    can = "`ebpf.link.netfilter`",
+    what = "a link of netfilter", since = "6.4", yes = errno.EAFNOSUPPORT, no = errno.EINVAL,
+    probe = function() return core.probe.link_of(program_type.netfilter, attach_type.netfilter) end,
+  },
+  sockmap_link = {
+    hook = "sockmap",
+    can = "`ebpf.link.sockmap`",
+    what = "a link on a sockmap", since = "6.10", yes = errno.EBADF, no = errno.EINVAL,
+    probe = function() return core.probe.link_of(program_type.sk_msg, attach_type.sk_msg_verdict) end,
   },
   pin_path_fd = {
     hook = "pins",

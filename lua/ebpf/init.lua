@@ -5,6 +5,7 @@
 local core = require "ebpf.core"
 local errors = require "ebpf.errors"
 local features = require "ebpf.features"
+local mprog = require "ebpf.mprog"
 local options = require "ebpf.options"
 local origin = require "ebpf.origin"
 

@@ -1,6 +1,6 @@
 --- Links: the kernel's objects that hold a program on a hook. A link lives until its last descriptor and pin are
 -- gone, and its program is attached that long; closing a handle never detaches what somebody else holds.
--- They are made by a hook (Mprog:link).
+-- They are made by a hook (Mprog:link), or by the functions here that are called as the hook is.
 -- @module ebpf.link
 
 local core = require "ebpf.core"
@@ -8,7 +8,14 @@ local each = require "ebpf.each"
 local options = require "ebpf.options"
 local pin = require "ebpf.pin"
 
-local M = {}
+local M = {
+  auto = require "ebpf.auto".link,
+  freplace = require "ebpf.freplace".link,
+  netfilter = require "ebpf.netfilter".link,
+  netns = require "ebpf.netns".link,
+  sockmap = require "ebpf.sockmap".link,
+  xdp = require "ebpf.xdp".link,
+}
 local methods = core.link.methods
 
 --- Open a link by its id.
@@ -84,15 +91,66 @@ methods.pin = pin.method "link:pin"
 -- @treturn[2] nil, message, errno: EOPNOTSUPP (a type that can't be detached)
 -- @see bpf(2), BPF_LINK_DETACH (Linux 5.9)
 
---- False once the link is detached, or its cgroup or device is gone.
+--- False once the link is detached, or its cgroup, device or network namespace is gone. Netfilter links don't tell:
+-- theirs is false once this very handle detached them.
 -- @function Link:alive
 -- @treturn boolean
 
---- What the kernel tells about the link: id, type, program_id, and by type cgroup_id, ifindex, netns_ino,
--- attach_type …; cgroup_id, ifindex and netns_ino are 0 once it is severed.
--- A link on netkit_peer has the peer's ifindex.
+--- What the kernel tells about the link: id, type, program_id, and by type
+--
+-- * cgroup: cgroup_id, attach_type; tcx, netkit: ifindex (on
+--   netkit_peer the peer's), attach_type; xdp: ifindex; netns: netns_ino, attach_type;
+--   sockmap: map_id, attach_type; struct_ops: map_id. All but the attach type are 0 once the link is severed.
+-- * netfilter: pf, hooknum, priority, flags
+-- * tracing (also lsm and freplace): attach_type, target_obj_id (of the program, or of the BTF of the kernel or
+--   module), target_btf_id, cookie; raw_tracepoint: tp_name, cookie
+-- * iter: target_name, and by that map_id, or tid and pid, or cgroup_id and order
+-- * perf_event (Linux 6.6): event, which is "kprobe" or "kretprobe" with func_name, offset, addr (0: may not be
+--   seen), missed, cookie; "uprobe" or "uretprobe" with file_name, offset, ref_ctr_offset, cookie; "tracepoint" with
+--   tp_name, cookie; "event" with event_type, config, cookie
+-- * kprobe_multi: count, flags, missed, addrs; uprobe_multi: count, flags, pid, path, offsets; tracing_multi:
+--   attach_type, count, btf_obj_id
+--
+-- What the kernel is too old to tell is 0, "" or absent.
 -- @function Link:info
 -- @treturn[1] table
 -- @treturn[2] nil, message, errno
+
+local closing = {}
+
+function closing:__close()
+  self.walk:close()
+end
+
+--- Run the walk of an iterator link once, and read what its program prints, line by line.
+-- @return iterator of string (without the newline); raises where the link is no iterator's, or the walk fails
+-- @usage for line in link:lines() do print(line) end
+-- @see bpf(2), BPF_ITER_CREATE (Linux 5.8)
+function methods:lines()
+  options.expect("link:lines", "self", self, "link")
+  local walk, message = core.iter.open(self)
+  if not walk then
+    error(message, 2)
+  end
+  local buffer, position = "", 1
+  local function step()
+    local stop = buffer:find("\n", position, true)
+    while not stop and not walk:closed() do
+      local text, problem = walk:read()
+      if not text or text == "" then
+        walk:close()
+      end
+      if not text then
+        error(problem, 2)
+      end
+      buffer, position = buffer:sub(position) .. text, 1
+      stop = buffer:find("\n", 1, true)
+    end
+    local line = buffer:sub(position, (stop or 0) - 1)
+    position = (stop or #buffer) + 1
+    return (stop or line ~= "") and line or nil
+  end
+  return step, nil, nil, setmetatable({walk = walk}, closing)
+end
 
 return M

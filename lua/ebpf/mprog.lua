@@ -99,7 +99,8 @@ function methods:link(program, opts)
     return diagnose.failure({operation = "link", hook = self, program = program, anchored = relative ~= 0,
       revision = opts.revision}, message, number)
   end
-  return origin.note(link)
+  origin.note(link)
+  return link
 end
 
 local attach_options = {

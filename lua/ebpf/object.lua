@@ -3,17 +3,20 @@
 -- On kernels before 5.11 libbpf raises RLIMIT_MEMLOCK when it loads.
 -- @module ebpf.object
 
+local auto = require "ebpf.auto"
 local core = require "ebpf.core"
 local options = require "ebpf.options"
 
 local M = {}
 local methods = core.object.methods
+local take_program = methods.program
 
 --- Open an ELF file, without loading it.
 -- @tparam string|table source a path, or {data = bytes}
 -- @tparam[opt] table opts `name` (of the object; default from the file), `pin_root` (where maps that the file wants
--- pinned by name are pinned), `rodata` = {variable = integer | bytes}: constants to set before loading,
--- `token` (a Token: libbpf gets one of its own from the same bpffs)
+-- pinned by name are pinned), `rodata` = {variable = integer | bytes}: constants to set before loading, `targets` =
+-- {program = {Program, function}}: which function of which loaded program a program of section freplace (or fentry,
+-- fexit) is for, `token` (a Token: libbpf gets one of its own from the same bpffs)
 -- @treturn[1] Object
 -- @treturn[2] nil
 -- @treturn[2] string message, with what libbpf said
@@ -22,7 +25,9 @@ local methods = core.object.methods
 -- @usage local obj = assert(ebpf.object.open("policy.bpf.o", {rodata = {port = 4242}}))
 function M.open(source, opts)
   local what = "object.open"
-  opts = options.check(what, opts, {name = "text", pin_root = "text", rodata = "table", token = "token"})
+  opts = options.check(what, opts, {
+    name = "text", pin_root = "text", rodata = "table", targets = "table", token = "token",
+  })
   options.expect(what, 1, source, "string", "table")
   local path, data
   if type(source) == "table" then
@@ -31,14 +36,26 @@ function M.open(source, opts)
   else
     path = options.path(what, 1, source)
   end
+  for name, target in pairs(opts.targets or {}) do
+    options.expect(what, "targets." .. name, target, "table")
+    options.expect(what, "targets." .. name, target[1], "program")
+    options.expect(what, "targets." .. name, target[2], "string")
+  end
   local object, message, errno = core.object.open(path, data, opts.name, opts.pin_root,
     opts.token and options.open(what, "token", opts.token):path())
   if not object then
     return nil, message, errno
   end
+  local done
   for name, value in pairs(opts.rodata or {}) do
-    local done
     done, message, errno = core.object.set_variable(object, ".rodata", name, value)
+    if not done then
+      object:close()
+      return nil, message, errno
+    end
+  end
+  for name, target in pairs(opts.targets or {}) do
+    done, message, errno = core.object.set_target(object, name, target[1], target[2])
     if not done then
       object:close()
       return nil, message, errno
@@ -55,10 +72,16 @@ end
 -- @treturn[2] int errno: EPERM (no CAP_BPF), EACCES and EINVAL (the verifier)
 
 --- A program of the loaded object.
--- @function Object:program
 -- @string name of the function
 -- @treturn[1] Program
 -- @treturn[2] nil, message, errno: ENOENT (none of this name, or the file says not to load it)
+function methods:program(name)
+  local program, message, errno = take_program(self, name)
+  if not program then
+    return nil, message, errno
+  end
+  return auto.remember(program, self, name)
+end
 
 --- A map of the loaded object.
 -- @function Object:map

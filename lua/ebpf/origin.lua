@@ -13,14 +13,13 @@ function M.trace(value)
   on = value
 end
 
---- The link, its origin noted.
+--- Note where a link was made: where the function that calls this was called. Not to be called as a tail call, which
+-- would take that function off the stack.
 -- @tparam Link link
--- @int[opt=3] level of the stack that is the caller's
-function M.note(link, level)
+function M.note(link)
   if on then
-    core.link.set_origin(link, debug.traceback("", level or 3))
+    core.link.set_origin(link, debug.traceback("", 3))
   end
-  return link
 end
 
 return M

@@ -59,6 +59,12 @@ function M.interpreter()
   return lfs.symlinkattributes("/proc/self/exe", "target") or "/proc/self/exe"
 end
 
+--- Whether a shell command exits with 0; Lua 5.1 and 5.2 ff. tell differently.
+function M.succeeds(command)
+  local result = os.execute(command)
+  return result == true or result == 0
+end
+
 local function quoted(text)
   return "'" .. text:gsub("'", "'\\''") .. "'"
 end
