@@ -5,6 +5,7 @@
 # make demo                the egress firewall, in a VM      KERNEL=6.12
 # make test                the specs, in VMs                 KERNEL=6.12 LUA=luajit SPEC=spec/link_spec.lua
 # make test-host           the specs on this kernel (root)   LUA=, SPEC=
+# make soak                1,000,000 random steps a hook     KERNEL= (else this kernel, root), LUA=, SEED=, STEPS=
 # make valgrind            the same under valgrind           SPEC=
 # make shell               a prompt in the VM                KERNEL=6.12
 # make update-kernels      look for newer kernels than the cached ones
@@ -67,11 +68,11 @@ bpf = $(patsubst %.c,build/%.o,$(wildcard examples/*/*.bpf.c spec/support/*.bpf.
 bpf: $(bpf) ; @:
 
 # What the specs run that is no Lua.
-support: build/spec/support/userns ; @:
+support: build/spec/support/userns build/spec/support/stranger ; @:
 
-build/spec/support/userns: spec/support/userns.c | needs-build
+build/spec/support/%: spec/support/%.c | needs-build
 	@mkdir -p $(@D)
-	$(CC) -std=gnu11 -Wall -Wextra -Werror $(CFLAGS) -o $@ $<
+	$(CC) -std=gnu11 -Wall -Wextra -Werror $(CFLAGS) -o $@ $< -lbpf
 
 build/%.bpf.o: %.bpf.c | needs-bpf
 	@mkdir -p $(@D)
@@ -91,6 +92,14 @@ test: | needs-test needs-vm
 test-host: | needs-test
 	@$(call build-tested,$(tested))
 	@spec/vm/host
+
+# Where more than one CPU is, the kernel takes 15 ms for each change on a device: hours. In a VM it takes minutes.
+soak: export EBPF_WALK_STEPS = $(or $(STEPS),1000000)
+soak: export EBPF_WALK_SEED = $(SEED)
+soak: export SPEC = spec/walker_spec.lua
+soak: export LUA := $(or $(LUA),luajit)
+soak: export TIMEOUT := $(or $(TIMEOUT),36000)
+soak: $(if $(KERNEL),test,test-host) ; @:
 
 valgrind: | needs-test needs-valgrind
 	@$(call build-tested,lua5.4)
@@ -143,6 +152,6 @@ needs-build: ; @$(DEPS) build $(if $(LUA_INCDIR),,$(lua))
 needs-test:  ; @$(DEPS) test $(tested)
 needs-%:     ; @$(DEPS) $*
 
-.PHONY: build all-luas env install bpf support test test-host valgrind demo shell fetch-kernels update-kernels \
-        features-table lint doc clean needs-build needs-test
+.PHONY: build all-luas env install bpf support test test-host soak valgrind demo shell fetch-kernels \
+        update-kernels features-table lint doc clean needs-build needs-test
 SHELL = /bin/bash

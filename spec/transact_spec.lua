@@ -1,6 +1,5 @@
--- Query, decide, attach, and again when somebody came in between: alone, and by several processes at once.
+-- Query, decide, attach, and again when somebody came in between. Several processes at once: race_spec.
 
-local system = require "spec.support.system"
 local w = require "spec.support.world"
 
 w.describe("a transaction", function(world)
@@ -83,76 +82,6 @@ w.describe("a transaction", function(world)
     assert.has_error(function() hook:transact() end)
     assert.has_error(function() hook:transact(print, {times = 1}) end)
     assert.order(hook:query())
-  end)
-
-  -- Each process puts its programs directly behind the last one of its own, others' in between or not. If an update
-  -- were lost or a stale list acted upon, a program would be missing or a process's own would not stand in its order.
-  local function race(processes, each)
-    local cgroup = world():cgroup()
-    local hook = world():hook(nil, cgroup)
-    local start = os.tmpname()
-    os.remove(start)
-    local running = {}
-    for index = 1, processes do
-      running[index] = system.start(([[
-        local ebpf = require "ebpf"
-        local asm = require "spec.support.asm"
-        local hook = assert(ebpf.cgroup.open(%q)):mprog "cgroup_inet_egress"
-        local socket = require "socket"
-        local last, ids, tries = nil, {}, 0
-        print "ready" io.stdout:flush()
-        while not io.open(%q) do socket.sleep(0.001) end
-        for i = 1, %d do
-          local program = assert(ebpf.program.load{type = "cgroup_skb", insns = asm.verdict(1, %d * 1000 + i)})
-          assert(hook:transact(function(snapshot, at)
-            tries = tries + 1
-            if tries %% 3 == 0 then socket.sleep(0.002) end -- so that others come in between, on one CPU too
-            local opts = {at = "head"}
-            for position, entry in ipairs(snapshot) do
-              if entry.program_id == last then opts = {after = snapshot[position]} end
-            end
-            return at:attach(program, opts)
-          end, {tries = 1000, links = false})):close()
-          last = program:id()
-          ids[i] = last
-        end
-        print(tries, table.concat(ids, " "))
-      ]]):format(cgroup:path(), start, each, index))
-    end
-    for _, process in ipairs(running) do
-      assert.equal("ready", process.line())
-    end
-    system.write(start, "now")
-    local owner, tries = {}, 0
-    for index, process in ipairs(running) do
-      local line = process.line()
-      tries = tries + tonumber(line:match "^%d+")
-      local position = 0
-      for id in line:match "\t(.*)$":gmatch "%d+" do
-        position = position + 1
-        owner[tonumber(id)] = {index, position}
-      end
-      process.close()
-    end
-    local list = hook:query{links = false}
-    assert.equal(processes * each, #list)
-    assert.equal(processes * each + 1, list.revision)
-    local reached = {}
-    for _, entry in ipairs(list) do
-      local index, position = owner[entry.program_id][1], owner[entry.program_id][2]
-      assert.equal((reached[index] or 0) + 1, position)
-      reached[index] = position
-    end
-    os.remove(start)
-    assert.is_true(tries > processes * each, "the processes never met")
-  end
-
-  needs("cgroup_order", "loses no update and mixes no order, of two processes at once", function()
-    race(2, 30)
-  end)
-
-  needs("cgroup_order", "loses no update and mixes no order, of four processes at once", function()
-    race(4, 15)
   end)
 
   needs("cgroup_order", "is one program's work among links too", function()

@@ -1,13 +1,14 @@
 -- Proof of order: random walks on every list, compared with a model of it after every step.
--- EBPF_WALK_STEPS=1000000 EBPF_WALK_SEED=1 make test-host SPEC=spec/walker_spec.lua; make soak does that.
+-- make soak takes 1,000,000 steps; EBPF_WALK_SEED, or its SEED=, takes the steps of a walk that failed again.
 
 local ebpf = require "ebpf"
 local socket = require "socket"
+local system = require "spec.support.system"
 local w = require "spec.support.world"
 local walker = require "spec.support.walker"
 
 local STEPS = tonumber(os.getenv "EBPF_WALK_STEPS") or 20000
-local SEED = tonumber(os.getenv "EBPF_WALK_SEED") or math.floor(socket.gettime()) % 1000000 * 100
+local SEED = tonumber(os.getenv "EBPF_WALK_SEED") or math.floor(socket.gettime()) % 1000000 * 1000 -- a leg adds one
 
 
 local function run(command)
@@ -15,23 +16,32 @@ local function run(command)
   return done == true or done == 0
 end
 
--- Where the kernel waits for a grace period at every change of a device's list (15 ms, with more CPUs than one), a walk
--- goes on for so many seconds only, unless the number of steps was asked for.
+-- At every change of a device's list the kernel waits for a grace period, for milliseconds where it isn't hurried. In a
+-- VM of our own it is; elsewhere a walk goes on for so many seconds only, unless the number of steps was asked for.
 local SECONDS = 20
+local IN_VM = (system.read "/proc/cmdline"):find("guest.job=", 1, true) ~= nil
+
+local function hurry(on)
+  if IN_VM then
+    assert(system.write("/sys/kernel/rcu_expedited", on and "1" or "0"))
+  end
+end
 
 w.describe("a random walk", function(world)
   local features = ebpf.features()
 
+  before_each(function() hurry(true) end)
+  after_each(function() hurry(false) end)
+
   local function walk(spec)
-    local result = walker.new(world(), spec):run(SEED, STEPS, not os.getenv "EBPF_WALK_STEPS" and SECONDS or nil)
-    if os.getenv "VERBOSE" then
-      local told = {}
-      for what, count in pairs(result.told) do
-        told[#told + 1] = (what == true and "done" or what) .. " " .. count
+    local seconds = not IN_VM and not os.getenv "EBPF_WALK_STEPS" and SECONDS or nil
+    local result = walker.new(world(), spec):run(SEED, STEPS, seconds)
+    local full = spec.kind == "cgroup" and "E2BIG" or "ERANGE"
+    for _, answer in ipairs {true, "EEXIST", "EBUSY", "ENOENT", "EPERM", "ENOLINK", spec.ordered and "ESTALE" or true,
+      spec.kind == "cgroup" and spec.ordered and "EINVAL" or true, full} do
+      if not result.told[answer] and result.steps >= 20000 then
+        error(("none of %d steps from SEED=%d was answered by %s"):format(result.steps, SEED, tostring(answer)))
       end
-      table.sort(told)
-      print(("%s: %d steps, SEED=%d, %.0f us a step: %s"):format(spec.name, result.steps, SEED,
-        result.seconds / result.steps * 1e6, table.concat(told, ", ")))
     end
   end
 

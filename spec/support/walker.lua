@@ -106,7 +106,7 @@ local function one_step(random, walk, state, target)
   local list = state.lists[hook]
   local few = target > FEW and PROGRAMS or FEW
   local way = #list < target and (few == FEW and grows or rushes) or shrinks
-  local op = any(random, random(100) <= 75 and way or way == shrinks and grows or shrinks)
+  local op = any(random, random(100) <= (way == rushes and 95 or 75) and way or way == shrinks and grows or shrinks)
   local step = {op = op, hook = hook, program = program_of(random, list, few == FEW and 15 or 4, few)}
   if op == "link" or op == "attach" then
     local links = op == "link"
@@ -155,9 +155,12 @@ local function one_step(random, walk, state, target)
   return step
 end
 
--- How long the lists are to be for the next while: mostly short, at times full.
-local function next_target(random, walk)
-  return any(random, walk.strangers and {3, 6, 10} or {2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 16, 80})
+-- How long the lists are to be, and for how many steps: mostly short, and once in every other leg, full.
+local function next_phase(random, walk, seed, phase)
+  if phase == 3 and seed % 2 == 0 and not walk.strangers then
+    return PROGRAMS, 500
+  end
+  return any(random, walk.strangers and {3, 6, 10} or {2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 16}), 100 + random(100)
 end
 
 -- In words.
@@ -413,12 +416,16 @@ function Walk:empty()
 end
 
 -- The steps of one leg, made while `take` takes them; up to the one that differs.
-function Walk:leg(seed, steps, take)
+function Walk:leg(seed, steps, take, deadline)
   local random = generator(seed)
-  local target, left = 0, 0
+  local target, left, phase = 0, 0, 0
   for count = 1, steps do
+    if deadline and socket.gettime() > deadline then
+      return nil, count - 1
+    end
     if left == 0 then
-      target, left = next_target(random, self), 100 + random(200)
+      phase = phase + 1
+      target, left = next_phase(random, self, seed, phase)
     end
     left = left - 1
     local difference = take(one_step(random, self, self.state, target))
@@ -426,6 +433,7 @@ function Walk:leg(seed, steps, take)
       return difference, count
     end
   end
+  return nil, steps
 end
 
 -- From here on: a walk that failed.
@@ -554,11 +562,13 @@ function Walk:run(seed, steps, seconds)
   trace(false) -- 100 microseconds a link
   compiler.off() -- no two steps are alike; under an emulator its code costs twice what it saves
   local started, done = socket.gettime(), 0
-  while done < steps and not (seconds and socket.gettime() - started > seconds) do
-    local count = math.min(LEG, steps - done)
-    local difference, failed = self:leg(seed, count, function(step) return self:step(step) end)
+  local deadline = seconds and started + seconds
+  while done < steps and not (deadline and socket.gettime() > deadline) do
+    local difference, count = self:leg(seed, math.min(LEG, steps - done), function(step)
+      return self:step(step)
+    end, deadline)
     if difference then
-      local report = self:report(seed, difference, failed)
+      local report = self:report(seed, difference, count)
       self:empty()
       trace(true)
       compiler.on()
