@@ -10,7 +10,7 @@ local system = require "spec.support.system"
 
 local M = {}
 
-local LINKS, HANDLES, PROGRAMS = 72, 24, 70 -- slots, and programs: more than a list takes
+local LINKS, HANDLES, PROGRAMS = 96, 24, 120 -- slots, and programs: more than a list takes
 local FEW = 12 -- programs of most steps, so that they meet
 local LEG = 2000 -- steps from empty lists to the next ones
 local LOOK = 50 -- steps between two looks at everything
@@ -158,7 +158,7 @@ end
 -- How long the lists are to be, and for how many steps: mostly short, and once in every other leg, full.
 local function next_phase(random, walk, seed, phase)
   if phase == 3 and seed % 2 == 0 and not walk.strangers then
-    return PROGRAMS, 500
+    return PROGRAMS, 600
   end
   return any(random, walk.strangers and {3, 6, 10} or {2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 16}), 100 + random(100)
 end
