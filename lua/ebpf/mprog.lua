@@ -202,20 +202,22 @@ local function named_link(what, named)
   return named.link_id
 end
 
--- Whether a link is on the hook. Unknown counts as yes: the caller took it from a query.
-local function has_link(hook, link_id)
-  local list = snapshot.take(hook, false, true)
-  for _, entry in ipairs(list or {}) do
-    if entry.link_id == link_id then
-      return true
-    end
-    for _, id in ipairs(entry.link_ids or {}) do
-      if id == link_id then
-        return true
-      end
-    end
+-- Whether a link is on the hook, by its own info. What can't be told counts as yes: the caller has it from a query.
+-- A link on netkit_peer tells the peer's index, so that its device can't be compared.
+local function has_link(hook, named, link_id)
+  local link, message, number = named, nil, nil
+  if options.class(named) ~= "link" then
+    link, message, number = core.link.from_id(link_id)
   end
-  return not list or list.links_unknown ~= nil or list.unsettled ~= nil
+  if not link then
+    return number ~= errno_of.ENOENT, message
+  end
+  local info, here = link:info(), core.mprog.describe(hook)
+  if link ~= named then
+    link:close()
+  end
+  return not info or info.attach_type == here.attach_type and (here.attach_type == "netkit_peer"
+    or info.cgroup_id == here.cgroup_id and info.ifindex == here.ifindex)
 end
 
 -- A handle for the program that is named, and whether it was opened just for that.
@@ -228,7 +230,7 @@ local function named_program(what, operation, hook, named)
   end
   local link_id = named_link(what, named)
   if link_id then
-    if not has_link(hook, link_id) then
+    if not has_link(hook, named, link_id) then
       return errors.fail(operation, subject_of(hook), "ENOENT", ("link %d is not attached here"):format(link_id))
     end
     return errors.fail(operation, subject_of(hook), "EBUSY", ("the program is attached by link %d: use link:%s"):format(

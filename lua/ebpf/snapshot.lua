@@ -133,19 +133,23 @@ function M.take(hook, effective, links)
 end
 
 --- Whether a program is known to be preorder: it runs ahead of one that stands before it in the list. Alone in its list
--- it makes no difference there, and can't be told.
+-- it makes no difference there, and can't be told; nor can it of one that runs several times, here or by a cgroup above.
 function M.runs_ahead(hook, program_id)
   local list = core.mprog.query(hook, 0)
   local effective = list and #list > 1 and core.mprog.query(hook, flag.F_QUERY_EFFECTIVE)
-  local place = {}
-  for index, entry in ipairs(effective or {}) do
-    place[entry.program_id] = place[entry.program_id] or index
+  if not effective then
+    return false
   end
-  for _, entry in ipairs(effective and list or {}) do
-    if entry.program_id == program_id then
+  local place, times = {}, {}
+  for index, entry in ipairs(effective) do
+    place[entry.program_id] = index
+    times[entry.program_id] = (times[entry.program_id] or 0) + 1
+  end
+  for _, entry in ipairs(list) do
+    local id = entry.program_id
+    if id == program_id or times[program_id] ~= 1 then
       return false
-    end
-    if place[entry.program_id] and place[program_id] and place[program_id] < place[entry.program_id] then
+    elseif times[id] == 1 and place[program_id] < place[id] then
       return true
     end
   end

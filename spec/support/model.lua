@@ -157,14 +157,15 @@ function State:replace(step, list)
   local old = self:offer(list, step.old)
   if self.attachments[step.slot] or not old then
     return nil
-  elseif old.link or old.several then
-    return "EBUSY"
+  elseif old.link then
+    return by_link(list, old.link) and "EBUSY" or "ENOENT"
   elseif old.gone then
     return "ENOENT"
   end
   local preorder = step.preorder
-  if step.old[1] == "attachment" then
-    preorder = preorder or self.attachments[step.old[2]].preorder
+  if preorder == nil then -- as the old one is: an attachment knows, else it may show
+    preorder = step.old[1] == "attachment" and self.attachments[step.old[2]].preorder
+      or step.old[1] ~= "attachment" and self:runs_ahead(step.hook, old.program)
   end
   local result = self:swap(step, list, old.program, preorder)
   if result == true then
@@ -211,7 +212,9 @@ function State:detach(step, list)
   end
   if not what then
     return nil
-  elseif what.link or what.several then
+  elseif what.link then
+    return by_link(list, what.link) and "EBUSY" or "ENOENT"
+  elseif what.several and step.at then
     return "EBUSY"
   elseif what.gone then
     return "ENOENT"
@@ -347,6 +350,22 @@ function Cgroup:effective(hook)
   return order
 end
 
+-- Whether it shows that a program is preorder: it runs ahead of one that stands before it, and both are there once.
+function Cgroup:runs_ahead(hook, program)
+  local count = {}
+  for _, entry in ipairs(self:effective(hook)) do
+    count[entry.program] = (count[entry.program] or 0) + 1
+  end
+  local entry, position = by_program(self.lists[hook], program)
+  for i = 1, position and count[program] == 1 and position - 1 or 0 do
+    local before = self.lists[hook][i]
+    if entry.preorder and not before.preorder and count[before.program] == 1 then
+      return true
+    end
+  end
+  return nil
+end
+
 --- Devices: one list of links and programs, each program once, either an anchor of either.
 local Device = setmetatable({limit = 63, counts_same = false}, {__index = State})
 
@@ -374,6 +393,8 @@ function Device:place(step, list, anchor)
     return not entry and "ENOENT" or nil, position
   end
 end
+
+function Device.runs_ahead() end
 
 function Device.refuses(_, list, program, old)
   return program ~= old and by_program(list, program) and "EEXIST" or nil
