@@ -8,9 +8,14 @@ local function admin()
   return capabilities.missing({"CAP_NET_ADMIN", "CAP_SYS_ADMIN"}, true)
 end
 
+local first = "this process has its capabilities in a user namespace, and the kernel asks for those of the first one"
+
 local function namespaced()
-  return capabilities.namespaced() and "this process has its capabilities in a user namespace, and the kernel asks for "
-    .. "those of the first one, or for a token (token.open)" or nil
+  return capabilities.namespaced() and first .. ", or for a token (token.open)" or nil
+end
+
+local function query()
+  return admin() or capabilities.namespaced() and first or nil -- bpf_prog_query takes no token
 end
 
 local function bpf()
@@ -41,7 +46,7 @@ local no_proc = "the kind of an object is read from /proc, and the number of CPU
 
 -- What attach, detach and query alike say of the hook itself (drivers/net/netkit.c, netkit_dev_fetch).
 local function on_hook(rows)
-  rows.EPERM = admin
+  rows.EPERM = rows.EPERM or admin
   rows.ENODEV = "there is no device of this index in this network namespace"
   rows.ENXIO = "the device is no netkit"
   rows.EACCES = "the device is a netkit's peer: both of its hooks are addressed by its primary device"
@@ -83,7 +88,7 @@ return {
   attach = on_hook {ENOENT = removed},
   replace = on_hook {},
   detach = on_hook {},
-  query = on_hook {ENOENT = removed, EINVAL = "this kernel does not know the attach type"},
+  query = on_hook {EPERM = query, ENOENT = removed, EINVAL = "this kernel does not know the attach type"},
   ["link update"] = {
     EPERM = "the link does not run the program given as the old one",
     ENOLINK = "the link is severed: it was detached, or its cgroup, device or network namespace is gone",
