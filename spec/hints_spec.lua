@@ -218,7 +218,7 @@ w.describe("the reason given", function(world)
       assert(pin:put(world():cell()))
       return elsewhere([[unshare --mount sh -c 'mount -t tmpfs tmpfs /proc && exec "$0" "$@"']],
         ("local pin = assert(ebpf.pin.at(%q))"):format(pin:path()), "pin:get()")
-    end},
+    end, "pin_path_fd"}, -- without it the name itself is taken through /proc: ENOENT
     {"each", "EPERM", "lacks CAP_SYS_ADMIN", function() return elsewhere(NOBODY, "", "ebpf.link.each()()") end},
 
     {"program load", "EPERM", "lacks CAP_BPF", function()
