@@ -15,6 +15,8 @@
 /* What an Attachment must repeat when its program is replaced. */
 enum { KEPT_FLAGS = ABI_F_ALLOW_OVERRIDE | ABI_F_ALLOW_MULTI | ABI_F_PREORDER };
 
+enum { LINK_FLAGS = ABI_F_BEFORE | ABI_F_AFTER | ABI_F_ID | ABI_F_LINK | ABI_F_PREORDER };
+
 uint32_t ebpf_hook_target(const struct ebpf_hook *hook)
 {
     return hook->fd >= 0 ? (uint32_t)hook->fd : hook->ifindex;
@@ -94,9 +96,12 @@ static int mprog_link(lua_State *L)
     const struct ebpf_hook *hook = ebpf_hook_check(L, 1, &where);
     struct ebpf_handle *program = ebpf_handle_check(L, 2, &ebpf_program_class);
     struct bpf_cmd_position position = check_position(L, 3);
-    struct ebpf_link *link = ebpf_handle_new(L, &ebpf_link_class, 0);
+    struct ebpf_link *link;
     int fd;
 
+    /* tcx takes unknown bits beside BEFORE or AFTER without a word, and means something by REPLACE that can't be (6.18) */
+    luaL_argcheck(L, (position.flags & ~(uint32_t)LINK_FLAGS) == 0, 3, "unknown flags");
+    link = ebpf_handle_new(L, &ebpf_link_class, 0);
     ebpf_link_sentinel(L);
     hook = ebpf_hook_check(L, 1, &where); /* again: what was allocated may have run finalizers */
     fd = bpf_cmd_link_create(program->fd, ebpf_hook_target(hook), hook->attach_type, &position);

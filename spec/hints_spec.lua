@@ -17,6 +17,9 @@ local function run(command)
   return done == true or done == 0
 end
 
+-- Before 5.11 maps and programs count against it; where it may not be raised nothing needs that.
+local memlock = run "prlimit --memlock=unlimited true" and "--memlock=unlimited" or ""
+
 w.describe("the reason given", function(world)
   -- What a failing expression gives in another process: {nil, message, errno}.
   local function elsewhere(prefix, setup, expression)
@@ -120,7 +123,7 @@ w.describe("the reason given", function(world)
   -- operation, errno, words of the reason, what provokes it; a probe's name where only some kernels can
   local cases = {
     {"any", "EMFILE", "as many descriptors open as it may", function()
-      return elsewhere("prlimit --nofile=24:24 --memlock=unlimited", [[
+      return elsewhere("prlimit --nofile=24:24 " .. memlock, [[
         local list = {}
         local function fill()
           local map, message, errno = ebpf.map.create{type = "array", key_size = 4, value_size = 4, max_entries = 1}
@@ -377,6 +380,7 @@ w.describe("the reason given", function(world)
     ["from_id EAGAIN"] = "lasts microseconds: bpf_link_by_id, before bpf_link_settle",
     ["link update EOPNOTSUPP"] = "a netfilter link: bpf_nf_link_update",
     ["link detach EOPNOTSUPP"] = "a link without a detach, as one on a tracepoint: link_detach",
+    ["link auto ESRCH"] = "a kprobe on a function that the kernel lacks: which errno that is hangs on the kernel",
     ["netns ESRCH"] = "a process that ends while its file is opened",
     ["query EINVAL"] = "needs an attach type that is newer than the kernel",
     ["object load EINVAL"] = "hangs on what the object asks for",

@@ -1,5 +1,6 @@
 -- Links on cgroups: scenarios of the kernel's selftests cgroup_link and cgroup_mprog_opts, and what they leave out.
 
+local core = require "ebpf.core"
 local ebpf = require "ebpf"
 local system = require "spec.support.system"
 local w = require "spec.support.world"
@@ -265,6 +266,17 @@ w.describe("a link on a cgroup", function(world)
     end
     assert.equal(revision, hook:query().revision)
     assert.order(hook:query(), program)
+  end)
+
+  it("never carries flags that the kernel might let pass", function()
+    local hook = world():hook()
+    local program = world():program()
+    local flag = core.abi.constants
+    for _, bit in ipairs {flag.F_ALLOW_OVERRIDE, flag.F_ALLOW_MULTI, flag.F_REPLACE, 128, 4096, 2 ^ 14, 2 ^ 31} do
+      assert.has_error(function() core.mprog.link(hook, program, bit) end)
+      assert.has_error(function() core.mprog.link(hook, program, bit + flag.F_BEFORE) end)
+    end
+    assert.order(hook:query())
   end)
 
   it("is opened from no other kind of descriptor, and from no id that isn't", function()

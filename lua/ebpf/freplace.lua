@@ -1,5 +1,4 @@
---- Links that replace a function of another program.
--- @submodule ebpf.link
+-- Links that replace a function of another program: ebpf.link.freplace, documented in link.lua.
 
 local core = require "ebpf.core"
 local errors = require "ebpf.errors"
@@ -35,17 +34,6 @@ function reasons.EPERM()
   return "this process lacks a capability, or this kernel forbids extending programs"
 end
 
---- Replace a global function of a loaded program, by a link: calls go to the new one while the link lives, then to the
--- old one again. The program is of type ext, loaded for such a function: see `targets` of object.open.
--- Such links can neither be updated nor detached: close them.
--- @tparam Program program
--- @tparam[opt] Program target default: the one it was loaded for, for the program's first link only
--- @string[opt] function_name of the function in the target; with target only
--- @treturn[1] Link its info tells target_obj_id (the target's id) and target_btf_id (the function's)
--- @treturn[2] nil, message, errno: EBUSY (replaced or traced already), ENOENT (no such function), EINVAL (static;
--- another signature; no ext program; target without BTF), EPERM
--- @see bpf(2), BPF_LINK_CREATE (freplace to other targets: Linux 5.10); kernel/bpf/syscall.c
--- @usage local link = assert(ebpf.link.freplace(program, dispatcher, "slot3"))
 function M.link(program, target, function_name)
   local what = "link.freplace"
   options.expect(what, 1, program, "program")

@@ -8,15 +8,94 @@ local each = require "ebpf.each"
 local options = require "ebpf.options"
 local pin = require "ebpf.pin"
 
-local M = {
-  auto = require "ebpf.auto".link,
-  freplace = require "ebpf.freplace".link,
-  netfilter = require "ebpf.netfilter".link,
-  netns = require "ebpf.netns".link,
-  sockmap = require "ebpf.sockmap".link,
-  xdp = require "ebpf.xdp".link,
-}
+local M = {}
 local methods = core.link.methods
+
+--- Attach an XDP program to a device, by a link. A device runs one program a mode, and generic and native exclude each
+-- other; nothing that runs is ever replaced: see Link:update.
+-- @function xdp
+-- @tparam string|int device name or index
+-- @tparam Program program
+-- @tparam[opt] table opts `mode`: "native" (in the driver), "generic" (in the network stack, any device) or "offload"
+-- (in the card); default: native where the driver has it, else generic
+-- @treturn[1] Link
+-- @treturn[2] nil
+-- @treturn[2] string message, which names what is there: a link, a netlink attachment, a dispatcher of libxdp
+-- @treturn[2] int errno: EBUSY (taken), EEXIST (another mode runs; a device above this one runs XDP), ENODEV, EINVAL
+-- (not for XDP), EOPNOTSUPP (no such mode in the driver), EPERM (no CAP_NET_ADMIN)
+-- @see bpf(2), BPF_LINK_CREATE (XDP: Linux 5.9); net/core/dev.c
+-- @usage local link = assert(ebpf.link.xdp("eth0", program, {mode = "generic"}))
+M.xdp = require "ebpf.xdp".link
+
+--- Attach a program to a network namespace, by a link: sk_lookup programs (up to 64, which run in the order of
+-- attaching) or one flow dissector; which it is, the program's type tells.
+-- @function netns
+-- @tparam string|int|table target path of the namespace (/var/run/netns/blue, /proc/self/ns/net), a descriptor of it,
+-- or {pid = n}: the one that a process is in
+-- @tparam Program program
+-- @treturn[1] Link its program runs as long as the link and the namespace live
+-- @treturn[2] nil, message, errno: E2BIG (64 sk_lookup links, one flow dissector link), EEXIST (a flow dissector
+-- without a link; one of the initial namespace), EINVAL (another type of program; no network namespace), ENOENT (no
+-- such file or process), EPERM (no CAP_NET_ADMIN)
+-- @see bpf(2), BPF_LINK_CREATE (flow_dissector: Linux 5.8, sk_lookup: 5.9); kernel/bpf/net_namespace.c
+-- @usage local link = assert(ebpf.link.netns("/proc/self/ns/net", lookup))
+M.netns = require "ebpf.netns".link
+
+--- Attach a netfilter program to a hook of this process's network namespace, by a link. Its verdict is NF_DROP (0) or
+-- NF_ACCEPT (1). Such a link can't be updated; Link:info tells `pf` (2: ipv4, 10: ipv6), `hooknum` (0: prerouting, 1:
+-- input, 2: forward, 3: output, 4: postrouting), `priority` and `flags`.
+-- @function netfilter
+-- @tparam Program program
+-- @tparam table opts `family` ("ipv4", "ipv6"), `hook` ("prerouting", "input", "forward", "output", "postrouting"),
+-- `priority` (default 0; lower runs earlier; each is taken once), `defrag` = true: fragments are put together first
+-- @treturn[1] Link
+-- @treturn[2] nil, message, errno: EBUSY (the priority is taken), EAFNOSUPPORT (family), EPROTO (no such hook in it),
+-- ERANGE (the priority is the kernel's own, or before defragmentation), EOPNOTSUPP (defrag needs Linux 6.6), EINVAL
+-- (another type of program), ENOTSUP (no netfilter links), EPERM (no CAP_NET_ADMIN)
+-- @see bpf(2), BPF_LINK_CREATE (netfilter: Linux 6.4); net/netfilter/nf_bpf_link.c
+-- @usage local link = assert(ebpf.link.netfilter(program, {family = "ipv4", hook = "input", priority = -10}))
+M.netfilter = require "ebpf.netfilter".link
+
+--- Attach a program to a sockmap or sockhash, by a link: it runs for the sockets in the map.
+-- @function sockmap
+-- @tparam Map map
+-- @tparam Program program of type sk_msg or sk_skb
+-- @tparam[opt] table opts `attach_type`: "sk_skb_verdict", "sk_skb_stream_verdict" or "sk_skb_stream_parser", which
+-- the kernel does not tell of a loaded program; default for sk_msg: "sk_msg_verdict"
+-- @treturn[1] Link
+-- @treturn[2] nil, message, errno: EBUSY (taken), EINVAL (another type of map or program), ENOTSUP (no such links),
+-- EPERM (no CAP_NET_ADMIN)
+-- @see bpf(2), BPF_LINK_CREATE (sockmap: Linux 6.10); net/core/sock_map.c
+M.sockmap = require "ebpf.sockmap".link
+
+--- Replace a global function of a loaded program, by a link: calls go to the new one while the link lives, then to the
+-- old one again. The program is of type ext, loaded for such a function: see `targets` of object.open.
+-- Such links can neither be updated nor detached: close them.
+-- @function freplace
+-- @tparam Program program
+-- @tparam[opt] Program target default: the one it was loaded for, for the program's first link only
+-- @string[opt] function_name of the function in the target; with target only
+-- @treturn[1] Link its info tells target_obj_id (the target's id) and target_btf_id (the function's)
+-- @treturn[2] nil, message, errno: EBUSY (replaced or traced already), ENOENT (no such function), EINVAL (static;
+-- another signature; no ext program; target without BTF), EPERM
+-- @see bpf(2), BPF_LINK_CREATE (freplace to other targets: Linux 5.10); kernel/bpf/syscall.c
+-- @usage local link = assert(ebpf.link.freplace(program, dispatcher, "slot3"))
+M.freplace = require "ebpf.freplace".link
+
+--- Attach a program where its ELF section says, by libbpf: fentry, fexit, fmod_ret, kprobe, kretprobe, ksyscall,
+-- uprobe, uretprobe, tracepoint, raw_tp, tp_btf, lsm, iter, freplace and the multi forms that this libbpf knows. The
+-- Link owns a descriptor of its own and survives program and Object. Not USDT, which is many links at once; not
+-- struct_ops, which is a map's; not the sections of hooks (xdp, tc, cgroup, sk_lookup, netfilter …), which name no
+-- device or cgroup.
+-- Such links can't be detached (EOPNOTSUPP) or, but for iterators, updated: close them.
+-- @function auto
+-- @tparam Program program taken from an Object that is open still
+-- @treturn[1] Link
+-- @treturn[2] nil, message (with libbpf's words), errno: EINVAL (not from an Object; its Object is closed), ENOTSUP (a
+-- section that names no place, USDT, links on perf events before Linux 5.15), ENOENT (no such function or tracepoint),
+-- EBUSY, EPERM
+-- @usage local link = assert(ebpf.link.auto(object:program "on_open"))
+M.auto = require "ebpf.auto".link
 
 --- Open a link by its id.
 -- @int id

@@ -1,5 +1,4 @@
---- Netfilter links.
--- @submodule ebpf.link
+-- Netfilter links: ebpf.link.netfilter, documented in link.lua.
 
 local core = require "ebpf.core"
 local errors = require "ebpf.errors"
@@ -76,18 +75,6 @@ local function failure(context, message, number)
   return nil, message, number
 end
 
---- Attach a netfilter program to a hook of this process's network namespace, by a link. Its verdict is NF_DROP (0) or
--- NF_ACCEPT (1). Such a link can't be updated; Link:info tells `pf` (2: ipv4, 10: ipv6), `hooknum` (0: prerouting, 1:
--- input, 2: forward, 3: output, 4: postrouting), `priority` and `flags`.
--- @tparam Program program
--- @tparam table opts `family` ("ipv4", "ipv6"), `hook` ("prerouting", "input", "forward", "output", "postrouting"),
--- `priority` (default 0; lower runs earlier; each is taken once), `defrag` = true: fragments are put together first
--- @treturn[1] Link
--- @treturn[2] nil, message, errno: EBUSY (the priority is taken), EAFNOSUPPORT (family), EPROTO (no such hook in it),
--- ERANGE (the priority is the kernel's own, or before defragmentation), EOPNOTSUPP (defrag needs Linux 6.6), EINVAL
--- (another type of program), ENOTSUP (no netfilter links), EPERM (no CAP_NET_ADMIN)
--- @see bpf(2), BPF_LINK_CREATE (netfilter: Linux 6.4); net/netfilter/nf_bpf_link.c
--- @usage local link = assert(ebpf.link.netfilter(program, {family = "ipv4", hook = "input", priority = -10}))
 function M.link(program, opts)
   local what = "link.netfilter"
   options.expect(what, 1, program, "program")

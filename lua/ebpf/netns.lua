@@ -1,5 +1,4 @@
---- Links on network namespaces.
--- @submodule ebpf.link
+-- Links on network namespaces: ebpf.link.netns, documented in link.lua.
 
 local core = require "ebpf.core"
 local errors = require "ebpf.errors"
@@ -51,6 +50,10 @@ function reasons.EEXIST(context)
   return "a flow dissector of the initial network namespace stands for all of them, and it tolerates none elsewhere"
 end
 
+function reasons.EINVAL() -- the program's type was looked at before, and there are no flags
+  return "it is no network namespace"
+end
+
 local function failure(context, message, number)
   local reason = reasons[errors.errno[number]]
   local why = reason and reason(context)
@@ -60,17 +63,6 @@ local function failure(context, message, number)
   return errors.fail("link " .. context.kind, context.subject, number, why)
 end
 
---- Attach a program to a network namespace, by a link: sk_lookup programs (up to 64, which run in the order of
--- attaching) or one flow dissector; which it is, the program's type tells.
--- @tparam string|int|table target path of the namespace (/var/run/netns/blue, /proc/self/ns/net), a descriptor of it,
--- or {pid = n}: the one that a process is in
--- @tparam Program program
--- @treturn[1] Link its program runs as long as the link and the namespace live
--- @treturn[2] nil, message, errno: E2BIG (64 sk_lookup links, one flow dissector link), EEXIST (a flow dissector
--- without a link; one of the initial namespace), EINVAL (another type of program; no network namespace), ENOENT (no
--- such file or process), EPERM (no CAP_NET_ADMIN)
--- @see bpf(2), BPF_LINK_CREATE (flow_dissector: Linux 5.8, sk_lookup: 5.9); kernel/bpf/net_namespace.c
--- @usage local link = assert(ebpf.link.netns("/proc/self/ns/net", lookup))
 function M.link(target, program)
   local what = "link.netns"
   options.expect(what, 2, program, "program")

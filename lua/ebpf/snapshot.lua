@@ -133,7 +133,8 @@ function M.take(hook, effective, links)
 end
 
 --- Whether a program is known to be preorder: it runs ahead of one that stands before it in the list. Alone in its list
--- it makes no difference there, and can't be told; nor can it of one that runs several times, here or by a cgroup above.
+-- it makes no difference there, and can't be told; nor can it of one that runs several times, here or by a cgroup
+-- above.
 function M.runs_ahead(hook, program_id)
   local list = core.mprog.query(hook, 0)
   local effective = list and #list > 1 and core.mprog.query(hook, flag.F_QUERY_EFFECTIVE)

@@ -1,5 +1,4 @@
---- Links on sockmaps.
--- @submodule ebpf.link
+-- Links on sockmaps: ebpf.link.sockmap, documented in link.lua.
 
 local core = require "ebpf.core"
 local errors = require "ebpf.errors"
@@ -36,15 +35,6 @@ function reasons.EINVAL(context)
   end
 end
 
---- Attach a program to a sockmap or sockhash, by a link: it runs for the sockets in the map.
--- @tparam Map map
--- @tparam Program program of type sk_msg or sk_skb
--- @tparam[opt] table opts `attach_type`: "sk_skb_verdict", "sk_skb_stream_verdict" or "sk_skb_stream_parser", which
--- the kernel does not tell of a loaded program; default for sk_msg: "sk_msg_verdict"
--- @treturn[1] Link
--- @treturn[2] nil, message, errno: EBUSY (taken), EINVAL (another type of map or program), ENOTSUP (no such links),
--- EPERM (no CAP_NET_ADMIN)
--- @see bpf(2), BPF_LINK_CREATE (sockmap: Linux 6.10); net/core/sock_map.c
 function M.link(map, program, opts)
   local what = "link.sockmap"
   options.expect(what, 1, map, "map")

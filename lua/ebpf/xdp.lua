@@ -1,5 +1,4 @@
---- XDP links.
--- @submodule ebpf.link
+-- XDP links: ebpf.link.xdp, documented in link.lua.
 
 local core = require "ebpf.core"
 local device = require "ebpf.device"
@@ -92,19 +91,6 @@ local function failure(context, message, number)
   return errors.fail("link xdp", context.subject, other or number, why)
 end
 
---- Attach an XDP program to a device, by a link. A device runs one program a mode, and generic and native exclude each
--- other; nothing that runs is ever replaced: see Link:update.
--- @tparam string|int device name or index
--- @tparam Program program
--- @tparam[opt] table opts `mode`: "native" (in the driver), "generic" (in the network stack, any device) or "offload"
--- (in the card); default: native where the driver has it, else generic
--- @treturn[1] Link
--- @treturn[2] nil
--- @treturn[2] string message, which names what is there: a link, a netlink attachment, a dispatcher of libxdp
--- @treturn[2] int errno: EBUSY (taken), EEXIST (another mode runs; a device above this one runs XDP), ENODEV, EINVAL
--- (not for XDP), EOPNOTSUPP (no such mode in the driver), EPERM (no CAP_NET_ADMIN)
--- @see bpf(2), BPF_LINK_CREATE (XDP: Linux 5.9); net/core/dev.c
--- @usage local link = assert(ebpf.link.xdp("eth0", program, {mode = "generic"}))
 function M.link(dev, program, opts)
   local what = "link.xdp"
   local ifindex, name, number = device.resolve(what, 1, dev)
