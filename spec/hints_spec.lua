@@ -380,6 +380,7 @@ w.describe("the reason given", function(world)
     ["from_id EAGAIN"] = "lasts microseconds: bpf_link_by_id, before bpf_link_settle",
     ["link update EOPNOTSUPP"] = "a netfilter link: bpf_nf_link_update",
     ["link detach EOPNOTSUPP"] = "a link without a detach, as one on a tracepoint: link_detach",
+    ["link auto ENOENT"] = "a tracepoint that the kernel lacks: which errno that is hangs on libbpf and tracefs",
     ["link auto ESRCH"] = "a kprobe on a function that the kernel lacks: which errno that is hangs on the kernel",
     ["netns ESRCH"] = "a process that ends while its file is opened",
     ["query EINVAL"] = "needs an attach type that is newer than the kernel",
