@@ -242,6 +242,9 @@ static int obj(enum abi_cmd command, int dir_fd, const char *name, int fd)
         attr.pathname = pointer(name);
         attr.file_flags = ABI_F_PATH_FD;
         attr.path_fd = dir_fd;
+    } else if (access("/proc/self/fd", F_OK) < 0) {
+        errno = EOPNOTSUPP; /* else a missing /proc would look like a missing pin */
+        return -1;
     } else {
         int length = snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", dir_fd, name);
 
