@@ -202,22 +202,31 @@ local function named_link(what, named)
   return named.link_id
 end
 
--- Whether a link is on the hook, by its own info. What can't be told counts as yes: the caller has it from a query.
--- A link on netkit_peer tells the peer's index, so that its device can't be compared.
+-- Whether a link is on the hook: a device's list tells, on a cgroup the link itself. What can't be told counts as yes: the
+-- caller has it from a query.
 local function has_link(hook, named, link_id)
-  local link, message, number = named, nil, nil
+  local here = core.mprog.describe(hook)
+  if here.ifindex then
+    local list = core.mprog.query(hook, 0)
+    for _, entry in ipairs(list or {}) do
+      if entry.link_id == link_id then
+        return true
+      end
+    end
+    return list == nil
+  end
+  local link, _, number = named, nil, nil
   if options.class(named) ~= "link" then
-    link, message, number = core.link.from_id(link_id)
+    link, _, number = core.link.from_id(link_id)
   end
   if not link then
-    return number ~= errno_of.ENOENT, message
+    return number ~= errno_of.ENOENT
   end
-  local info, here = link:info(), core.mprog.describe(hook)
+  local info = link:info()
   if link ~= named then
     link:close()
   end
-  return not info or info.attach_type == here.attach_type and (here.attach_type == "netkit_peer"
-    or info.cgroup_id == here.cgroup_id and info.ifindex == here.ifindex)
+  return not info or info.attach_type == here.attach_type and info.cgroup_id == here.cgroup_id
 end
 
 -- A handle for the program that is named, and whether it was opened just for that.
