@@ -202,8 +202,8 @@ local function named_link(what, named)
   return named.link_id
 end
 
--- Whether a link is on the hook: a device's list tells, on a cgroup the link itself. What can't be told counts as yes: the
--- caller has it from a query.
+-- Whether a link is on the hook: a device's list tells, on a cgroup the link itself. What can't be told counts as yes:
+-- the caller has it from a query.
 local function has_link(hook, named, link_id)
   local here = core.mprog.describe(hook)
   if here.ifindex then

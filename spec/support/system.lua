@@ -108,9 +108,9 @@ function M.start(code)
   return process
 end
 
---- Calls until it gives something true, for what the kernel does a little later; a second at most.
+--- Calls until it gives something true, for what the kernel does a little later; twenty seconds at most, for a busy machine.
 function M.eventually(check)
-  local deadline = socket.gettime() + 5
+  local deadline = socket.gettime() + 20
   local result
   repeat
     result = check()

@@ -37,9 +37,11 @@ function World:keep(handle, message)
   return handle
 end
 
-function World:name()
-  self.serial = self.serial + 1
-  return ("spec%d_%d"):format(system.pid(), self.serial)
+local names = 0 -- over all worlds: what one test leaves behind must not be in the next one's way
+
+function World.name()
+  names = names + 1
+  return ("spec%d_%d"):format(system.pid(), names)
 end
 
 --- A new cgroup, below another one if that is given.
