@@ -108,7 +108,7 @@ function M.start(code)
   return process
 end
 
---- Calls until it gives something true, for what the kernel does a little later; twenty seconds at most, for a busy machine.
+--- Calls until it gives something true, for what the kernel does a little later; for twenty seconds at most.
 function M.eventually(check)
   local deadline = socket.gettime() + 20
   local result
