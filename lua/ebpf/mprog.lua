@@ -472,7 +472,8 @@ end
 -- kernel keeps none) and `mode` ("multi", "override", "exclusive"; nil when empty). Where a program is attached
 -- several times here, its entries have `link_ids`, the candidates. `links_unknown` is a message where links can't
 -- be walked (no CAP_SYS_ADMIN), `skipped` counts links that could not be opened, `unsettled` is true if the list
--- never stood still, or a link stayed half dead: then an entry without a link_id may have one.
+-- never stood still, or a link stayed half dead: then an entry without a link_id may have one. In the instant between
+-- the kernel forgetting a dying link's id and taking its program off, nothing tells that it had one.
 -- @treturn[2] nil, message, errno: EPERM (no CAP_NET_ADMIN), ENOENT (the cgroup was removed), ENOTSUP (no such hook)
 -- @see bpf(2), BPF_PROG_QUERY (Linux 4.15; revision on cgroups 6.17)
 -- @usage for position, entry in ipairs(assert(hook:query())) do print(position, entry.program_id, entry.link_id) end
