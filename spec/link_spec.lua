@@ -193,8 +193,8 @@ w.describe("a link on a cgroup", function(world)
     assert.is_true(system.eventually(function() return #hook:query() == 0 end))
   end)
 
-  -- Between the kernel forgetting the id and taking the program off nothing tells of the link: that is short, and longer
-  -- on a slow machine.
+  -- Between the kernel forgetting the id and taking the program off nothing tells of the link: short, and longer on a
+  -- slow machine.
   it("that dies with its pin is named while it can be, never as another, and gone soon", function()
     for _ = 1, 20 do
       local hook = world():hook()
