@@ -1,31 +1,23 @@
 /* Map: a key-value store shared with programs. Keys and values of 1, 2, 4 and 8 bytes are integers, others byte strings.
  * Commands: MAP_CREATE, MAP_LOOKUP_ELEM, MAP_UPDATE_ELEM, MAP_DELETE_ELEM, MAP_GET_NEXT_KEY, OBJ_GET_INFO_BY_FD.
- * The handle owns the map's descriptor. Keys and values pass through memory of each call's own: pushing a result may run
- * finalizers, and these may use the same map, or close it. */
+ * The handle owns the map's descriptor. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "bpf_cmd.h"
 #include "fail.h"
+#include "map.h"
 #include "names.h"
 #include "numbers.h"
-#include "things.h"
 #include "modules.h"
-
-struct ebpf_map {
-    struct ebpf_handle handle;
-    uint32_t type, key_size, value_size, max_entries;
-    uint32_t cpus;   /* values in one element: 1, or one a possible CPU */
-    uint32_t stride; /* bytes from one of them to the next */
-};
 
 static struct ebpf_map *check(lua_State *L)
 {
     return ebpf_handle_check(L, 1, &ebpf_map_class);
 }
 
-static bool per_cpu(uint32_t type)
+bool ebpf_map_per_cpu(uint32_t type)
 {
     return type == ABI_MAP_TYPE_PERCPU_HASH || type == ABI_MAP_TYPE_PERCPU_ARRAY ||
            type == ABI_MAP_TYPE_LRU_PERCPU_HASH || type == ABI_MAP_TYPE_PERCPU_CGROUP_STORAGE;
@@ -62,40 +54,13 @@ int ebpf_map_learn(struct ebpf_handle *handle)
     map->key_size = info.key_size;
     map->value_size = info.value_size;
     map->max_entries = info.max_entries;
-    map->cpus = per_cpu(info.type) ? possible_cpus() : 1;
-    map->stride = per_cpu(info.type) ? (info.value_size + 7) / 8 * 8 : info.value_size;
+    map->cpus = ebpf_map_per_cpu(info.type) ? possible_cpus() : 1;
+    map->stride = ebpf_map_per_cpu(info.type) ? (info.value_size + 7) / 8 * 8 : info.value_size;
     if (map->cpus == 0) {
         errno = EOPNOTSUPP;
         return -1;
     }
     return 0;
-}
-
-enum { ON_STACK = 512 };
-
-/* One call's view of a map: a copy, and room for a key and an element. */
-struct access {
-    struct ebpf_map map;
-    char *key, *value;
-    char room[ON_STACK];
-};
-
-/* The map is looked at after the last allocation: whatever a finalizer did to it is seen. */
-static void begin(lua_State *L, struct access *access)
-{
-    const struct ebpf_map *map = check(L);
-    size_t size = (size_t)map->key_size + (size_t)map->stride * map->cpus;
-
-    access->key = size <= ON_STACK ? access->room : compat_newuserdata(L, size);
-    memset(access->key, 0, size);
-    access->value = access->key + map->key_size;
-    access->map = *check(L);
-}
-
-/* Queues, stacks and Bloom filters have no keys, and want none given. */
-static const char *key_of(const struct access *access)
-{
-    return access->map.key_size ? access->key : NULL;
 }
 
 /* create(type, key_size, value_size, max_entries, name, flags, token) -> map */
@@ -134,94 +99,25 @@ static int map_create(lua_State *L)
     return ebpf_fail(L, fd, "map create", "%s", name);
 }
 
-static void push_bytes(lua_State *L, const char *bytes, uint32_t size)
+static int fail_on(lua_State *L, const struct ebpf_element *element, const char *operation)
 {
-    if (ebpf_integer_size(size))
-        ebpf_push_integer(L, bytes, size);
-    else
-        lua_pushlstring(L, bytes, size);
-}
-
-/* A string of exactly `size` bytes, or an integer where the size is an integer's. A string of digits of another length
- * is an integer too: that is how 64-bit values come from Lua < 5.3. */
-static void check_bytes(lua_State *L, int index, const char *what, char *bytes, uint32_t size)
-{
-    bool text = lua_type(L, index) == LUA_TSTRING;
-    uint64_t value;
-
-    if (text && compat_rawlen(L, index) == size) {
-        memcpy(bytes, lua_tostring(L, index), size);
-        return;
-    }
-    if (!ebpf_integer_size(size) || !ebpf_test_u64(L, index, &value)) {
-        if (text)
-            lua_pushfstring(L, "%s of %d bytes expected, got %d", what, (int)size, (int)compat_rawlen(L, index));
-        else
-            lua_pushfstring(L, "%s of %d bytes expected, got %s", what, (int)size, luaL_typename(L, index));
-        luaL_argerror(L, index, lua_tostring(L, -1));
-    }
-    if (!ebpf_store_integer(bytes, value, size))
-        luaL_argerror(L, index, lua_pushfstring(L, "%s does not fit %d bytes", what, (int)size));
-}
-
-static void push_value(lua_State *L, const struct access *access)
-{
-    const struct ebpf_map *map = &access->map;
-
-    if (!per_cpu(map->type)) {
-        push_bytes(L, access->value, map->value_size);
-        return;
-    }
-    lua_createtable(L, (int)map->cpus, 0);
-    for (uint32_t cpu = 0; cpu < map->cpus; cpu++) {
-        push_bytes(L, access->value + (size_t)cpu * map->stride, map->value_size);
-        lua_rawseti(L, -2, (int)cpu + 1);
-    }
-}
-
-static void check_value(lua_State *L, int index, const struct access *access)
-{
-    const struct ebpf_map *map = &access->map;
-
-    if (!per_cpu(map->type)) {
-        check_bytes(L, index, "value", access->value, map->value_size);
-        return;
-    }
-    luaL_checktype(L, index, LUA_TTABLE);
-    if (compat_rawlen(L, index) != map->cpus)
-        luaL_argerror(L, index, lua_pushfstring(L, "a list of %d values expected, one a CPU", (int)map->cpus));
-    for (uint32_t cpu = 0; cpu < map->cpus; cpu++) {
-        lua_rawgeti(L, index, (int)cpu + 1);
-        check_bytes(L, lua_gettop(L), "value", access->value + (size_t)cpu * map->stride, map->value_size);
-        lua_pop(L, 1);
-    }
-}
-
-static void check_key(lua_State *L, int index, const struct access *access)
-{
-    if (access->map.key_size)
-        check_bytes(L, index, "key", access->key, access->map.key_size);
-}
-
-static int fail_on(lua_State *L, const struct access *access, const char *operation)
-{
-    return ebpf_fail(L, errno, operation, "%u", access->map.handle.id);
+    return ebpf_fail(L, errno, operation, "%u", element->map.handle.id);
 }
 
 /* get(key) -> value; nothing but nil when there is no such key */
 static int map_get(lua_State *L)
 {
-    struct access access;
+    struct ebpf_element element;
 
     lua_settop(L, 2);
-    begin(L, &access);
-    check_key(L, 2, &access);
-    if (bpf_cmd_map_lookup(access.map.handle.fd, key_of(&access), access.value) == 0) {
-        push_value(L, &access);
+    ebpf_element_begin(L, 1, &element);
+    ebpf_element_check_key(L, 2, &element);
+    if (bpf_cmd_map_lookup(element.map.handle.fd, ebpf_element_key(&element), element.value) == 0) {
+        ebpf_element_push_value(L, &element);
         return 1;
     }
     if (errno != ENOENT)
-        return fail_on(L, &access, "map get");
+        return fail_on(L, &element, "map get");
     lua_pushnil(L);
     return 1;
 }
@@ -230,16 +126,16 @@ static int map_get(lua_State *L)
 static int map_set(lua_State *L)
 {
     static const char *const names[] = {"any", "noexist", "exist", NULL};
-    struct access access;
+    struct ebpf_element element;
     int flags;
 
     lua_settop(L, 4);
     flags = luaL_checkoption(L, 4, "any", names);
-    begin(L, &access);
-    check_key(L, 2, &access);
-    check_value(L, 3, &access);
-    if (bpf_cmd_map_update(access.map.handle.fd, key_of(&access), access.value, (uint64_t)flags) < 0)
-        return fail_on(L, &access, "map set");
+    ebpf_element_begin(L, 1, &element);
+    ebpf_element_check_key(L, 2, &element);
+    ebpf_element_check_value(L, 3, &element);
+    if (bpf_cmd_map_update(element.map.handle.fd, ebpf_element_key(&element), element.value, (uint64_t)flags) < 0)
+        return fail_on(L, &element, "map set");
     lua_pushboolean(L, 1);
     return 1;
 }
@@ -247,15 +143,15 @@ static int map_set(lua_State *L)
 /* delete(key) -> true, or false when there was none */
 static int map_delete(lua_State *L)
 {
-    struct access access;
+    struct ebpf_element element;
     int result;
 
     lua_settop(L, 2);
-    begin(L, &access);
-    check_key(L, 2, &access);
-    result = bpf_cmd_map_delete(access.map.handle.fd, key_of(&access));
+    ebpf_element_begin(L, 1, &element);
+    ebpf_element_check_key(L, 2, &element);
+    result = bpf_cmd_map_delete(element.map.handle.fd, ebpf_element_key(&element));
     if (result < 0 && errno != ENOENT)
-        return fail_on(L, &access, "map delete");
+        return fail_on(L, &element, "map delete");
     lua_pushboolean(L, result == 0);
     return 1;
 }
@@ -263,19 +159,19 @@ static int map_delete(lua_State *L)
 /* next_key(map, key | nil) -> key; nil at the end */
 static int map_next_key(lua_State *L)
 {
-    struct access access;
+    struct ebpf_element element;
     bool first = lua_isnoneornil(L, 2);
 
     lua_settop(L, 2);
-    begin(L, &access);
+    ebpf_element_begin(L, 1, &element);
     if (!first)
-        check_key(L, 2, &access);
-    if (bpf_cmd_map_next_key(access.map.handle.fd, first ? NULL : access.key, access.key) == 0) {
-        push_bytes(L, access.key, access.map.key_size);
+        ebpf_element_check_key(L, 2, &element);
+    if (bpf_cmd_map_next_key(element.map.handle.fd, first ? NULL : element.key, element.key) == 0) {
+        ebpf_element_push_key(L, &element);
         return 1;
     }
     if (errno != ENOENT)
-        return fail_on(L, &access, "map each");
+        return fail_on(L, &element, "map each");
     lua_pushnil(L);
     return 1;
 }

@@ -48,6 +48,7 @@ build = {
         "csrc/link_create.c",
         "csrc/link_info.c",
         "csrc/map.c",
+        "csrc/map_element.c",
         "csrc/mprog.c",
         "csrc/names.c",
         "csrc/netns.c",
