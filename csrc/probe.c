@@ -1,6 +1,6 @@
 /* Probes: calls that can't succeed and change nothing; which errno they give tells what the kernel knows.
  * Commands: PROG_ATTACH, LINK_CREATE, LINK_DETACH, PROG_QUERY, OBJ_GET, TOKEN_CREATE, each with a descriptor or index
- * that is none; PROG_LOAD of two instructions where LINK_CREATE wants a program first.
+ * that is none; PROG_LOAD of two instructions where they want a program first.
  * Nothing is owned. What an errno means is in lua/ebpf/features.lua. */
 #include <errno.h>
 #include <unistd.h>
@@ -56,28 +56,65 @@ static int probe_prog_query(lua_State *L)
     return 1;
 }
 
-/* link_of(program_type, attach_type) -> errno: of the load, or of LINK_CREATE on no target */
-static int probe_link_of(lua_State *L)
+/* A program of two instructions, for the calls that look at the rest only then. */
+static int load_program(uint32_t type, uint32_t attach_type)
 {
     static const uint64_t insns[] = {UINT64_C(0x00000001000000b7), 0x95}; /* r0 = 1; exit */
     struct abi_prog_load attr = {
-        .prog_type = ebpf_check_u32(L, 1),
-        .expected_attach_type = ebpf_check_u32(L, 2),
+        .prog_type = type,
+        .expected_attach_type = attach_type,
         .insn_cnt = 2,
         .insns = (uint64_t)(uintptr_t)insns,
         .license = (uint64_t)(uintptr_t) "GPL",
     };
+
+    return bpf_cmd_prog_load(&attr);
+}
+
+/* link_of(program_type, attach_type) -> errno: of the load, or of LINK_CREATE on no target */
+static int probe_link_of(lua_State *L)
+{
+    uint32_t attach_type = ebpf_check_u32(L, 2);
     struct bpf_cmd_position position = {0};
-    int fd = bpf_cmd_prog_load(&attr);
+    int fd = load_program(ebpf_check_u32(L, 1), attach_type);
     int error = errno;
 
     if (fd >= 0) {
-        bpf_cmd_link_create(fd, (uint32_t)-1, attr.expected_attach_type, &position);
+        bpf_cmd_link_create(fd, (uint32_t)-1, attach_type, &position);
         error = errno;
         close(fd);
     }
     lua_pushinteger(L, error);
     return 1;
+}
+
+enum { NO_DESCRIPTOR = 0x7fffffff };
+
+/* revision(program_type, attach_type, ifindex, first, last) -> revision | nil, errno
+ * Which revision between first and last a device's list is at: a wrong one is ESTALE, which the kernel finds before an
+ * anchor that is no descriptor, EBADF (kernel/bpf/mprog.c, bpf_mprog_attach). */
+static int probe_revision(lua_State *L)
+{
+    uint32_t attach_type = ebpf_check_u32(L, 2), ifindex = ebpf_check_u32(L, 3);
+    struct bpf_cmd_position position = {
+        .flags = ABI_F_BEFORE, .relative = NO_DESCRIPTOR, .revision = ebpf_check_u64(L, 4)};
+    uint64_t last = ebpf_check_u64(L, 5);
+    int fd = load_program(ebpf_check_u32(L, 1), 0);
+    int error = fd < 0 ? errno : ESTALE;
+
+    for (; error == ESTALE && position.revision <= last; position.revision++) {
+        bpf_cmd_prog_attach(ifindex, fd, attach_type, 0, &position);
+        error = errno;
+    }
+    if (fd >= 0)
+        close(fd);
+    if (error == EBADF) {
+        ebpf_push_u64(L, position.revision - 1);
+        return 1;
+    }
+    lua_pushnil(L);
+    lua_pushinteger(L, error);
+    return 2;
 }
 
 /* path_fd() -> errno */
@@ -95,6 +132,7 @@ static const luaL_Reg functions[] = {
     {"prog_query", probe_prog_query},
     {"link_of", probe_link_of},
     {"path_fd", probe_path_fd},
+    {"revision", probe_revision},
     {"token", probe_token},
     {NULL, NULL},
 };

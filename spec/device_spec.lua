@@ -283,6 +283,34 @@ w.describe("tcx", function(world)
     assert.equal(1, hook:query().revision)
   end)
 
+  w.it_needs("netkit", "has a revision that goes on counting when the last entry goes, which a query finds", function()
+    local name = make "netkit"
+    local hook, other = world():keep(ebpf.mprog.open(name, "netkit_primary")),
+      world():keep(ebpf.mprog.open(name, "netkit_primary"))
+    local program = world():program(NEXT, {type = "sched_cls"})
+    assert.equal(1, hook:query().revision)
+    for round = 1, 3 do
+      world():keep(hook:attach(program, {revision = hook:query().revision}))
+      assert.is_true(hook:detach(program, {revision = 2 * round}))
+      assert.equal(1 + 2 * round, hook:query().revision)
+    end
+    assert.equal(7, other:query().revision) -- it has seen none of these changes
+    assert.equal(7, world():keep(ebpf.mprog.open(name, "netkit_primary")):query().revision)
+    assert.fails({hook:attach(program, {revision = 1})}, "ESTALE", "changed since revision 1: it is at 7")
+    local tries = 0
+    local link = world():keep(other:transact(function(list, at)
+      tries = tries + 1
+      assert.equal(0, #list)
+      if tries == 1 then -- somebody comes and goes meanwhile: as empty as before, but not untouched
+        hook:attach(program):close()
+        hook:detach(program)
+      end
+      return at:link(program)
+    end))
+    assert.same({2, 10}, {tries, hook:query().revision})
+    assert.equal(link:id(), hook:query()[1].link_id)
+  end)
+
   w.it_needs("tcx", "severs its links when the device goes, and every handle can still be closed", function()
     local name, remove
     for _, kind in ipairs {"veth", "dummy"} do

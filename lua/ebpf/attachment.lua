@@ -2,8 +2,8 @@
 -- the process ends. They are made by Mprog:attach and Mprog:replace.
 -- @module ebpf.attachment
 
+local changes = require "ebpf.changes"
 local core = require "ebpf.core"
-local mprog = require "ebpf.mprog"
 local options = require "ebpf.options"
 
 local M = {}
@@ -18,12 +18,12 @@ function methods:replace(program, opts)
   options.expect("attachment:replace", "self", self, "attachment")
   options.expect("attachment:replace", 1, program, "program")
   opts = options.check("attachment:replace", opts, {revision = "revision"})
-  local have, message, number = mprog.need_order(self, "replace", opts)
+  local have, message, number = changes.need_order(self, "replace", opts)
   if not have then
     return nil, message, number
   end
   local other
-  other, message, number = mprog.replace_on(self, self, program, opts)
+  other, message, number = changes.replace_on(self, self, program, opts)
   if not other then
     return nil, message, number
   end
@@ -42,12 +42,12 @@ function methods:detach(opts)
   if detached then
     return true
   end
-  local have, message, number = mprog.need_order(self, "detach", opts)
+  local have, message, number = changes.need_order(self, "detach", opts)
   if not have then
     return nil, message, number
   end
   local done
-  done, message, number = mprog.detach_from(self, self, opts)
+  done, message, number = changes.detach_from(self, self, opts)
   if not done then
     return nil, message, number
   end

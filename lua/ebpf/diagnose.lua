@@ -123,9 +123,9 @@ end
 local reasons = {}
 
 function reasons.ESTALE(context)
-  local flags, _, revision = core.mprog.mode(context.hook)
+  local list = snapshot.take(context.hook, false, false)
   return ("the order changed since revision %s%s"):format(tostring(context.revision),
-    flags and revision and (": it is at " .. tostring(revision)) or "")
+    list and list.revision and (": it is at " .. tostring(list.revision)) or "")
 end
 
 -- Of the program to be replaced or detached; nothing when it is there, or that can't be told.

@@ -6,6 +6,7 @@
 
 local core = require "ebpf.core"
 local errors = require "ebpf.errors"
+local netkit = require "ebpf.netkit"
 
 local M = {no_such_hook = "this kernel has no such hook (probed: a query is refused)"}
 local flag = core.abi.constants
@@ -101,6 +102,9 @@ function M.take(hook, effective, links)
     return nil, message, errno
   end
   local on_cgroup = description.cgroup_id ~= nil
+  if description.attach_type:find "^netkit_" then
+    netkit.revise(hook, description, list)
+  end
   if not links or #list == 0 or not on_cgroup then
     return shape(list, effective, on_cgroup)
   end

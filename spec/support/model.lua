@@ -400,7 +400,7 @@ function Device.refuses(_, list, program, old)
   return program ~= old and by_program(list, program) and "EEXIST" or nil
 end
 
--- An empty tcx list is freed, and its revision with it. A netkit keeps counting, but shows 1 while it is empty.
+-- An empty tcx list is freed, and its revision with it. A netkit keeps counting.
 local Tcx = setmetatable({}, {__index = Device})
 
 function Tcx.revision(list)
@@ -416,7 +416,7 @@ end
 local Netkit = setmetatable({}, {__index = Device})
 
 function Netkit.revision(list)
-  return #list == 0 and 1 or list.revision
+  return list.revision
 end
 
 function Netkit.removed() end

@@ -407,10 +407,7 @@ function Walk:empty()
       if self.numbers[entry.program_id] and not entry.link_id then hook:detach(entry) end
     end
     assert(system.eventually(function() return self.strangers or #hook:query{links = false} == 0 end))
-    hook:attach(self.programs[1]):close() -- an empty netkit doesn't tell its revision
-    local revision = assert(hook:query()).revision
-    assert(hook:detach(self.programs[1]))
-    revisions[number] = revision and (self.kind == "tcx" and not self.strangers and 1 or revision + 1) or false
+    revisions[number] = assert(hook:query()).revision or false
   end
   self.state = model.new(self.kind, revisions)
 end
