@@ -1,5 +1,6 @@
 -- The revision of a netkit's list. The kernel counts it as long as the device lives, but says 1 while the list is
--- empty, and refuses 1 with ESTALE if it isn't (drivers/net/netkit.c, netkit_prog_query and netkit_prog_attach, 6.12 and 7.2).
+-- empty, and refuses 1 with ESTALE if it isn't (drivers/net/netkit.c, netkit_prog_query, netkit_prog_attach; seen on
+-- 6.12 and 7.2).
 
 local core = require "ebpf.core"
 local errors = require "ebpf.errors"
