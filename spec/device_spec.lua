@@ -230,7 +230,7 @@ for _, row in ipairs(hooks) do
 
     it_orders("is refused with an error that names the argument when misused", function()
       local program = classifier()
-      for _, case in ipairs {
+      assert.misuse {
         {"option 'preorder' to 'hook:link' is for cgroups", function() hook:link(program, {preorder = true}) end},
         {"option 'preorder' to 'hook:attach' is for cgroups", function() hook:attach(program, {preorder = true}) end},
         {"option 'mode' to 'hook:attach' is for cgroups", function() hook:attach(program, {mode = "multi"}) end},
@@ -238,11 +238,7 @@ for _, row in ipairs(hooks) do
           hook:replace(program, program, {preorder = true})
         end},
         {"option 'effective' to 'hook:query' is for cgroups", function() hook:query{effective = true} end},
-      } do
-        local ok, message = pcall(case[2])
-        assert.is_false(ok)
-        assert.matches(case[1], message)
-      end
+      }
       assert.same({revision = 1}, hook:query())
     end)
   end)

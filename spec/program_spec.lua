@@ -78,7 +78,7 @@ w.describe("a program", function(world)
   end)
 
   it("is refused with an error that names the argument when misused", function()
-    for _, case in ipairs {
+    assert.misuse {
       {"table expected, got no value", function() ebpf.program.load() end},
       {"'type'.*program type expected, got nil", function() ebpf.program.load{insns = asm.exit()} end},
       {"program type expected, got 'skb'", function() ebpf.program.load{type = "skb", insns = asm.exit()} end},
@@ -90,11 +90,7 @@ w.describe("a program", function(world)
         ebpf.program.load{type = "cgroup_skb", insns = asm.exit(), attach_type = "egress"}
       end},
       {"unknown option 'lisence'", function() ebpf.program.load{type = "xdp", insns = asm.exit(), lisence = "GPL"} end},
-    } do
-      local ok, message = pcall(case[2])
-      assert.is_false(ok)
-      assert.matches(case[1], message)
-    end
+    }
   end)
 end)
 
@@ -193,16 +189,12 @@ w.describe("an object", function(world)
   end)
 
   it("is refused with an error that names the argument when misused", function()
-    for _, case in ipairs {
+    assert.misuse {
       {"string or table expected, got no value", function() ebpf.object.open() end},
       {"'data'.*string expected", function() ebpf.object.open{} end},
       {"unknown option 'path'", function() ebpf.object.open{path = path} end},
       {"NUL", function() ebpf.object.open "a\0b" end},
       {"unknown option 'ro'", function() ebpf.object.open(path, {ro = {}}) end},
-    } do
-      local ok, message = pcall(case[2])
-      assert.is_false(ok)
-      assert.matches(case[1], message)
-    end
+    }
   end)
 end)

@@ -32,3 +32,18 @@ end
 
 say:set("assertion.order.positive", "Expected another order, got:\n%s\nwanted:\n%s")
 assert:register("assertion", "order", order, "assertion.order.positive")
+
+-- Misuse: a list of {pattern, function}, each of which raises an error with such a message.
+local function misuse(_, arguments)
+  for _, case in ipairs(arguments[1]) do
+    local returned, message = pcall(case[2])
+    if returned or not tostring(message):find(case[1]) then
+      arguments[1], arguments[2], arguments.n = returned and "no error" or tostring(message), case[1], 2
+      return false
+    end
+  end
+  return true
+end
+
+say:set("assertion.misuse.positive", "Expected another error, got:\n%s\nwanted:\n%s")
+assert:register("assertion", "misuse", misuse, "assertion.misuse.positive")
