@@ -1,7 +1,6 @@
 -- Programs attached to a cgroup without a link: scenarios of the kernel's selftests cgroup_attach_multi,
 -- cgroup_attach_override and cgroup_attach_autodetach, the guards that the library adds, and BPF_F_REPLACE.
 
-local ebpf = require "ebpf"
 local w = require "spec.support.world"
 
 w.describe("a program attached without a link", function(world)
@@ -237,6 +236,31 @@ w.describe("a program attached without a link", function(world)
       assert.equal(programs[(i - 1) % 50 + 1]:id(), effective[i].program_id)
     end
   end)
+
+  it("refuses misuse with an error that names the argument", function()
+    local hook = world():hook()
+    local program = world():program()
+    local link = world():keep(hook:link(world():program()))
+    assert.misuse {
+      {"'mode'.*multi, override, exclusive expected", function() hook:attach(program, {mode = "single"}) end},
+      {"'overwrite'.*goes with mode", function() hook:attach(program, {overwrite = true}) end},
+      {"'before'.*goes with mode multi", function() hook:attach(program, {mode = "override", before = program}) end},
+      {"'preorder'.*goes with mode multi", function() hook:attach(program, {mode = "exclusive", preorder = true}) end},
+      {"program expected, got no value", function() hook:attach() end},
+      {"unknown option 'flags'", function() hook:attach(program, {flags = 2}) end},
+      {"unknown option 'before' to 'hook:replace'", function() hook:replace(program, program, {before = link}) end},
+      {"'2' to 'hook:replace' %(program expected, got no value", function() hook:replace(program) end},
+      {"'1' to 'hook:replace'.*got no value", function() hook:replace(nil, program) end},
+      {"'1' to 'hook:replace'.*got mprog", function() hook:replace(hook, program) end},
+      {"a program, or the option 'at', and not both", function() hook:detach() end},
+      {"a program, or the option 'at', and not both", function() hook:detach(program, {at = "head"}) end},
+      {"'at'.*head, tail expected", function() hook:detach(nil, {at = "first"}) end},
+      {"table expected, got string", function() hook:attach(program, "multi") end},
+      {"boolean expected, got string", function() hook:query{effective = "yes"} end},
+      {"unknown option 'efective'", function() hook:query{efective = true} end},
+    }
+    assert.equal(1, #hook:query())
+  end)
 end)
 
 w.describe("a change that meets another's", function(world)
@@ -283,218 +307,5 @@ w.describe("a change that meets another's", function(world)
       assert.is_true(hook:detach(nil, {at = "tail"}))
     end)
     assert.order(hook:query(), a)
-  end)
-end)
-
-w.describe("the mode of a cgroup's hook", function(world)
-  local single = {"override", "exclusive"}
-
-  it("is that of the first program, and is forgotten with the last", function()
-    local hook = world():hook()
-    for _, mode in ipairs {"multi", "override", "exclusive"} do
-      assert.is_nil(hook:query().mode)
-      local attachment = world():keep(hook:attach(world():program(), {mode = mode}))
-      assert.equal(mode, hook:query().mode)
-      assert.is_true(attachment:detach())
-    end
-    assert.is_nil(hook:query().mode)
-  end)
-
-  for _, mode in ipairs(single) do
-    it(mode .. " never replaces a program unasked: EEXIST, naming it", function()
-      local hook = world():hook()
-      local a, b = world():programs(2)
-      world():keep(hook:attach(a, {mode = mode}))
-      assert.fails({hook:attach(b, {mode = mode})}, "EEXIST", ("program %d is attached, and mode %s would replace it: "
-        .. "overwrite = true"):format(a:id(), mode))
-      assert.fails({hook:attach(a, {mode = mode})}, "EEXIST")
-      assert.order(hook:query(), a)
-      world():keep(hook:attach(b, {mode = mode, overwrite = true}))
-      assert.order(hook:query(), b)
-      assert.equal(mode, hook:query().mode)
-    end)
-
-    it(mode .. " never detaches a program that wasn't named", function()
-      local hook = world():hook()
-      local a, b = world():programs(2)
-      local attachment = world():keep(hook:attach(a, {mode = mode}))
-      assert.fails({hook:detach(b)}, "ENOENT", ("program %d is not attached here"):format(b:id()))
-      assert.order(hook:query(), a)
-      world():keep(hook:attach(b, {mode = mode, overwrite = true}))
-      assert.fails({attachment:detach()}, "ENOENT", ("program %d is not attached here"):format(a:id()))
-      assert.order(hook:query(), b)
-      assert.is_true(hook:detach(b))
-      assert.order(hook:query())
-    end)
-
-    it(mode .. " replaces the program that is named, and no other", function()
-      local hook = world():hook()
-      local a, b, c = world():programs(3)
-      local attachment = world():keep(hook:attach(a, {mode = mode}))
-      assert.fails({hook:replace(b, c)}, "ENOENT", ("program %d is not attached here"):format(b:id()))
-      assert.order(hook:query(), a)
-      assert.is_true(attachment:replace(b))
-      assert.order(hook:query(), b)
-      world():keep(hook:replace(b, c))
-      assert.order(hook:query(), c)
-      assert.equal(mode, hook:query().mode)
-    end)
-
-    it(mode .. " is not shared with the others: EPERM, naming the mode that is", function()
-      local hook = world():hook()
-      local a, b = world():programs(2)
-      world():keep(hook:attach(a, {mode = mode}))
-      local words = "the hook is in mode " .. mode
-      assert.fails({hook:attach(b)}, "EPERM", words)
-      assert.fails({hook:link(b)}, "EPERM", words)
-      local other = mode == "override" and "exclusive" or "override"
-      assert.fails({hook:attach(b, {mode = other, overwrite = true})}, "EPERM", words)
-      assert.order(hook:query(), a)
-    end)
-
-    it(mode .. " is refused where programs are attached in mode multi, with and without links", function()
-      local hook = world():hook()
-      local a, b = world():programs(2)
-      local link = world():keep(hook:link(a))
-      assert.fails({hook:attach(b, {mode = mode, overwrite = true})}, "EPERM", "the hook is in mode multi")
-      assert.fails({hook:attach(b, {mode = mode})}, "EPERM", "the hook is in mode multi")
-      link:close()
-      world():keep(hook:attach(a))
-      assert.fails({hook:attach(b, {mode = mode, overwrite = true})}, "EPERM", "the hook is in mode multi")
-      assert.order(hook:query(), a)
-    end)
-  end
-
-  it("exclusive allows nothing below, by whatever way, and names the cgroup that forbids it", function()
-    local parent = world():cgroup()
-    local middle = world():cgroup(parent)
-    local child = world():cgroup(middle)
-    local above, below = world():hook(nil, parent), world():hook(nil, child)
-    local a, b = world():programs(2)
-    local attachment = world():keep(above:attach(a, {mode = "exclusive"}))
-    local words = "has an exclusive program, which allows none below"
-    for _, mode in ipairs {"multi", "override", "exclusive"} do
-      assert.fails({below:attach(b, {mode = mode})}, "EPERM", words)
-    end
-    assert.fails({below:link(b)}, "EPERM", words)
-    assert.order(below:query{effective = true}, a)
-    assert.is_true(attachment:detach())
-    world():keep(below:link(b))
-    assert.order(below:query{effective = true}, b)
-  end)
-
-  it("override lets the innermost program run alone, and multi adds to the multi above", function()
-    local parent = world():cgroup()
-    local child = world():cgroup(parent)
-    local above, below = world():hook(nil, parent), world():hook(nil, child)
-    local a, b, c = world():programs(3)
-    world():keep(above:attach(a, {mode = "override"}))
-    assert.order(below:query{effective = true}, a)
-    local inner = world():keep(below:attach(b, {mode = "override"}))
-    assert.order(below:query{effective = true}, b)
-    assert.is_true(inner:detach())
-    world():keep(below:attach(c))
-    assert.order(below:query{effective = true}, c)
-    assert.order(above:query{effective = true}, a)
-  end)
-
-  it("decides over packets: an override above yields to the one below", function()
-    local parent = world():cgroup()
-    local child = world():cgroup(parent)
-    local pass, drop = world():program(1), world():program(0)
-    local receiver, port = world():receiver()
-    local sender = world():sender(child)
-    local function arrives()
-      sender:sendto("x", "127.0.0.1", port)
-      return w.received(receiver)
-    end
-    local above, below = world():hook(nil, parent), world():hook(nil, child)
-    assert.equal(1, arrives())
-    world():keep(above:attach(drop, {mode = "override"}))
-    assert.equal(0, arrives())
-    local inner = world():keep(below:attach(pass, {mode = "override"}))
-    assert.equal(1, arrives())
-    assert.is_true(inner:detach())
-    assert.equal(0, arrives())
-  end)
-
-  it("is refused with an error that names the argument when misused", function()
-    local hook = world():hook()
-    local program = world():program()
-    local link = world():keep(hook:link(world():program()))
-    assert.misuse {
-      {"'mode'.*multi, override, exclusive expected", function() hook:attach(program, {mode = "single"}) end},
-      {"'overwrite'.*goes with mode", function() hook:attach(program, {overwrite = true}) end},
-      {"'before'.*goes with mode multi", function() hook:attach(program, {mode = "override", before = program}) end},
-      {"'preorder'.*goes with mode multi", function() hook:attach(program, {mode = "exclusive", preorder = true}) end},
-      {"program expected, got no value", function() hook:attach() end},
-      {"unknown option 'flags'", function() hook:attach(program, {flags = 2}) end},
-      {"unknown option 'before' to 'hook:replace'", function() hook:replace(program, program, {before = link}) end},
-      {"'2' to 'hook:replace' %(program expected, got no value", function() hook:replace(program) end},
-      {"'1' to 'hook:replace'.*got no value", function() hook:replace(nil, program) end},
-      {"'1' to 'hook:replace'.*got mprog", function() hook:replace(hook, program) end},
-      {"a program, or the option 'at', and not both", function() hook:detach() end},
-      {"a program, or the option 'at', and not both", function() hook:detach(program, {at = "head"}) end},
-      {"'at'.*head, tail expected", function() hook:detach(nil, {at = "first"}) end},
-      {"table expected, got string", function() hook:attach(program, "multi") end},
-      {"boolean expected, got string", function() hook:query{effective = "yes"} end},
-      {"unknown option 'efective'", function() hook:query{efective = true} end},
-    }
-    assert.equal(1, #hook:query())
-  end)
-end)
-
-w.describe("a cgroup", function(world)
-  it("tells its id, path and parent, and hooks outlive its handle", function()
-    local parent = world():cgroup()
-    local child = world():cgroup(parent)
-    assert.equal(child:path(), child:path())
-    local up = world():keep(child:parent())
-    assert.equal(parent:id(), up:id())
-    assert.equal("ebpf.cgroup: " .. child:path() .. " fd " .. child:fd(), tostring(child))
-    local hook = world():hook("cgroup_inet_ingress", child)
-    assert.same({attach_type = "cgroup_inet_ingress", where = child:path(), cgroup_id = child:id()}, hook:describe())
-    local program = world():program()
-    child:close()
-    local link = world():keep(hook:link(program))
-    assert.equal(hook:describe().cgroup_id, link:info().cgroup_id)
-  end)
-
-  it("has none above the top of what is mounted", function()
-    local cgroup = world():keep(ebpf.cgroup.open(ebpf.cgroup.mountpoint()))
-    assert.is_nil(cgroup:parent())
-  end)
-
-  it("is not a v1 hierarchy, a file, or a directory elsewhere: each says which", function()
-    local lfs = require "lfs"
-    local path = os.tmpname()
-    os.remove(path)
-    lfs.mkdir(path)
-    assert.fails({ebpf.cgroup.open(path)}, "EBADF", "not a directory of a cgroup2 file system")
-    local mounted = os.execute(("mount -t cgroup -o none,name=luaebpf cgroup %s 2>/dev/null"):format(path))
-    if mounted == true or mounted == 0 then
-      assert.fails({ebpf.cgroup.open(path)}, "EBADF", "cgroup v1")
-      os.execute("umount " .. path)
-    end
-    lfs.rmdir(path)
-    assert.fails({ebpf.cgroup.open(world():cgroup():path() .. "/cgroup.procs")}, "ENOTDIR", "a cgroup is a directory")
-    assert.fails({ebpf.cgroup.open "/no/such/place"}, "ENOENT", "/no/such/place")
-    for _, case in ipairs {{"path expected, got no value", nil}, {"NUL", "/sys\0/x"}, {"empty", ""}, {"path", 7}} do
-      local ok, message = pcall(ebpf.cgroup.open, case[2])
-      assert.is_false(ok)
-      assert.matches("'1' to 'cgroup.open'", message)
-    end
-  end)
-
-  it("has hooks for the attach types of cgroups, and for no other name", function()
-    local cgroup = world():cgroup()
-    for _, case in ipairs {{"attach type expected, got 'cgroup_inet_egres'", "cgroup_inet_egres"},
-      {"tcx_ingress is no attach type of cgroups", "tcx_ingress"}, {"got nil", nil}, {"got number", 1}} do
-      local ok, message = pcall(cgroup.mprog, cgroup, case[2])
-      assert.is_false(ok)
-      assert.matches(case[1], message)
-    end
-    cgroup:close()
-    assert.has_error(function() cgroup:mprog "cgroup_inet_egress" end)
   end)
 end)

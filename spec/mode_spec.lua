@@ -1,0 +1,137 @@
+-- The modes of a cgroup's hook: multi, override, exclusive, as they are inherited and mixed (selftests
+-- cgroup_attach_override, cgroup_attach_multi), and the guards that the library adds.
+
+local w = require "spec.support.world"
+
+w.describe("the mode of a cgroup's hook", function(world)
+  local single = {"override", "exclusive"}
+
+  it("is that of the first program, and is forgotten with the last", function()
+    local hook = world():hook()
+    for _, mode in ipairs {"multi", "override", "exclusive"} do
+      assert.is_nil(hook:query().mode)
+      local attachment = world():keep(hook:attach(world():program(), {mode = mode}))
+      assert.equal(mode, hook:query().mode)
+      assert.is_true(attachment:detach())
+    end
+    assert.is_nil(hook:query().mode)
+  end)
+
+  for _, mode in ipairs(single) do
+    it(mode .. " never replaces a program unasked: EEXIST, naming it", function()
+      local hook = world():hook()
+      local a, b = world():programs(2)
+      world():keep(hook:attach(a, {mode = mode}))
+      assert.fails({hook:attach(b, {mode = mode})}, "EEXIST", ("program %d is attached, and mode %s would replace it: "
+        .. "overwrite = true"):format(a:id(), mode))
+      assert.fails({hook:attach(a, {mode = mode})}, "EEXIST")
+      assert.order(hook:query(), a)
+      world():keep(hook:attach(b, {mode = mode, overwrite = true}))
+      assert.order(hook:query(), b)
+      assert.equal(mode, hook:query().mode)
+    end)
+
+    it(mode .. " never detaches a program that wasn't named", function()
+      local hook = world():hook()
+      local a, b = world():programs(2)
+      local attachment = world():keep(hook:attach(a, {mode = mode}))
+      assert.fails({hook:detach(b)}, "ENOENT", ("program %d is not attached here"):format(b:id()))
+      assert.order(hook:query(), a)
+      world():keep(hook:attach(b, {mode = mode, overwrite = true}))
+      assert.fails({attachment:detach()}, "ENOENT", ("program %d is not attached here"):format(a:id()))
+      assert.order(hook:query(), b)
+      assert.is_true(hook:detach(b))
+      assert.order(hook:query())
+    end)
+
+    it(mode .. " replaces the program that is named, and no other", function()
+      local hook = world():hook()
+      local a, b, c = world():programs(3)
+      local attachment = world():keep(hook:attach(a, {mode = mode}))
+      assert.fails({hook:replace(b, c)}, "ENOENT", ("program %d is not attached here"):format(b:id()))
+      assert.order(hook:query(), a)
+      assert.is_true(attachment:replace(b))
+      assert.order(hook:query(), b)
+      world():keep(hook:replace(b, c))
+      assert.order(hook:query(), c)
+      assert.equal(mode, hook:query().mode)
+    end)
+
+    it(mode .. " is not shared with the others: EPERM, naming the mode that is", function()
+      local hook = world():hook()
+      local a, b = world():programs(2)
+      world():keep(hook:attach(a, {mode = mode}))
+      local words = "the hook is in mode " .. mode
+      assert.fails({hook:attach(b)}, "EPERM", words)
+      assert.fails({hook:link(b)}, "EPERM", words)
+      local other = mode == "override" and "exclusive" or "override"
+      assert.fails({hook:attach(b, {mode = other, overwrite = true})}, "EPERM", words)
+      assert.order(hook:query(), a)
+    end)
+
+    it(mode .. " is refused where programs are attached in mode multi, with and without links", function()
+      local hook = world():hook()
+      local a, b = world():programs(2)
+      local link = world():keep(hook:link(a))
+      assert.fails({hook:attach(b, {mode = mode, overwrite = true})}, "EPERM", "the hook is in mode multi")
+      assert.fails({hook:attach(b, {mode = mode})}, "EPERM", "the hook is in mode multi")
+      link:close()
+      world():keep(hook:attach(a))
+      assert.fails({hook:attach(b, {mode = mode, overwrite = true})}, "EPERM", "the hook is in mode multi")
+      assert.order(hook:query(), a)
+    end)
+  end
+
+  it("exclusive allows nothing below, by whatever way, and names the cgroup that forbids it", function()
+    local parent = world():cgroup()
+    local middle = world():cgroup(parent)
+    local child = world():cgroup(middle)
+    local above, below = world():hook(nil, parent), world():hook(nil, child)
+    local a, b = world():programs(2)
+    local attachment = world():keep(above:attach(a, {mode = "exclusive"}))
+    local words = "has an exclusive program, which allows none below"
+    for _, mode in ipairs {"multi", "override", "exclusive"} do
+      assert.fails({below:attach(b, {mode = mode})}, "EPERM", words)
+    end
+    assert.fails({below:link(b)}, "EPERM", words)
+    assert.order(below:query{effective = true}, a)
+    assert.is_true(attachment:detach())
+    world():keep(below:link(b))
+    assert.order(below:query{effective = true}, b)
+  end)
+
+  it("override lets the innermost program run alone, and multi adds to the multi above", function()
+    local parent = world():cgroup()
+    local child = world():cgroup(parent)
+    local above, below = world():hook(nil, parent), world():hook(nil, child)
+    local a, b, c = world():programs(3)
+    world():keep(above:attach(a, {mode = "override"}))
+    assert.order(below:query{effective = true}, a)
+    local inner = world():keep(below:attach(b, {mode = "override"}))
+    assert.order(below:query{effective = true}, b)
+    assert.is_true(inner:detach())
+    world():keep(below:attach(c))
+    assert.order(below:query{effective = true}, c)
+    assert.order(above:query{effective = true}, a)
+  end)
+
+  it("decides over packets: an override above yields to the one below", function()
+    local parent = world():cgroup()
+    local child = world():cgroup(parent)
+    local pass, drop = world():program(1), world():program(0)
+    local receiver, port = world():receiver()
+    local sender = world():sender(child)
+    local function arrives()
+      sender:sendto("x", "127.0.0.1", port)
+      return w.received(receiver)
+    end
+    local above, below = world():hook(nil, parent), world():hook(nil, child)
+    assert.equal(1, arrives())
+    world():keep(above:attach(drop, {mode = "override"}))
+    assert.equal(0, arrives())
+    local inner = world():keep(below:attach(pass, {mode = "override"}))
+    assert.equal(1, arrives())
+    assert.is_true(inner:detach())
+    assert.equal(0, arrives())
+  end)
+end)
