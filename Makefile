@@ -68,7 +68,7 @@ bpf = $(patsubst %.c,build/%.o,$(wildcard examples/*/*.bpf.c spec/support/*.bpf.
 bpf: $(bpf) ; @:
 
 # What the specs run that is no Lua.
-support: build/spec/support/userns build/spec/support/stranger ; @:
+support: build/spec/support/userns build/spec/support/stranger $(out)/scarce.so ; @:
 
 build/spec/support/%: spec/support/%.c | needs-build
 	@mkdir -p $(@D)
@@ -77,6 +77,10 @@ build/spec/support/%: spec/support/%.c | needs-build
 build/%.bpf.o: %.bpf.c | needs-bpf
 	@mkdir -p $(@D)
 	clang -target bpf -O2 -g -Wall -Werror -I/usr/include/$(shell $(CC) -print-multiarch) -c -o $@ $<
+
+$(out)/scarce.so: spec/support/scarce.c | needs-build
+	@mkdir -p $(@D)
+	$(CC) $(flags) $(CFLAGS) $(headers) -fvisibility=default -shared -Wl,-z,nodelete -o $@ $<
 
 # What runs: in the VM unless it says host.
 
