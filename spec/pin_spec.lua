@@ -346,4 +346,23 @@ w.describe("a bpffs", function(world)
     world():keep(ebpf.pin.lock(directory, {wait = 5}))
     assert.fails({ebpf.pin.lock "/no/such/place"}, "ENOENT")
   end)
+
+  it("gives no lock on a directory that was removed and made anew while it waited", function()
+    local directory = world():pin_path()
+    assert(lfs.mkdir(directory))
+    local lock = world():keep(ebpf.pin.lock(directory))
+    local other = system.start(([[
+      print(select(3, require "ebpf".pin.lock(%q, {wait = 20})))
+    ]]):format(directory))
+    assert.is_true(system.eventually(function() -- it has opened the directory that is there now
+      for _, target in pairs(system.fds(other.pid)) do
+        if target == directory then return true end
+      end
+    end))
+    assert(lfs.rmdir(directory))
+    assert(lfs.mkdir(directory))
+    lock:close()
+    assert.equal(ebpf.errno.ENOENT, tonumber(other.line()))
+    other.close()
+  end)
 end)

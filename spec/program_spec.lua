@@ -2,6 +2,7 @@
 
 local asm = require "spec.support.asm"
 local ebpf = require "ebpf"
+local lfs = require "lfs"
 local system = require "spec.support.system"
 local w = require "spec.support.world"
 
@@ -132,6 +133,22 @@ w.describe("an object", function(world)
     assert.equal("array", maps.counts:info().type)
     assert.fails({object:program "nothing"}, "ENOENT", "there is no program of this name")
     assert.fails({object:map "nothing"}, "ENOENT", "there is no map of this name")
+  end)
+
+  it("pins the maps that the file says to pin where it is told, and takes those that are pinned there", function()
+    local root = world():pin_path()
+    assert(lfs.mkdir(root))
+    local function loaded()
+      local object = world():keep(ebpf.object.open("build/spec/support/pinned.bpf.o", {pin_root = root}))
+      assert(object:load())
+      return world():keep(object:map "kept")
+    end
+    local first = loaded()
+    assert.equal(first:id(), world():keep(world():keep(ebpf.pin.at(root .. "/kept")):get()):id())
+    first:set(0, 7)
+    local second = loaded()
+    assert.same({first:id(), 7}, {second:id(), second:get(0)})
+    assert(os.remove(root .. "/kept"))
   end)
 
   it("is opened from bytes as well", function()
