@@ -23,6 +23,7 @@ enum abi_cmd {
     ABI_MAP_GET_FD_BY_ID = 14,
     ABI_OBJ_GET_INFO_BY_FD = 15,
     ABI_PROG_QUERY = 16,
+    ABI_BTF_GET_FD_BY_ID = 19,
     ABI_LINK_CREATE = 28,
     ABI_LINK_UPDATE = 29,
     ABI_LINK_GET_FD_BY_ID = 30,
@@ -225,6 +226,15 @@ struct abi_map_info {
     uint32_t btf_value_type_id;
     uint32_t pad;
     uint64_t map_extra;
+};
+
+struct abi_btf_info {
+    uint64_t btf; /* where the kernel writes it */
+    uint32_t btf_size;
+    uint32_t id;
+    uint64_t name;
+    uint32_t name_len;
+    uint32_t kernel_btf;
 };
 
 struct abi_prog_info {

@@ -65,7 +65,7 @@ describe("the ABI", function()
     assert.is_true(#core.abi.link_info > 15)
   end)
 
-  it("has the map commands as bpf(2) documents them", function()
+  it("has the commands on maps and BTF as bpf(2) documents them", function()
     local places = {
       ["map_create.map_type"] = {0, 4}, ["map_create.key_size"] = {4, 4}, ["map_create.value_size"] = {8, 4},
       ["map_create.max_entries"] = {12, 4}, ["map_create.map_flags"] = {16, 4}, ["map_create.inner_map_fd"] = {20, 4},
@@ -81,6 +81,8 @@ describe("the ABI", function()
       ["map_info.btf_vmlinux_value_type_id"] = {44, 4}, ["map_info.netns_dev"] = {48, 8},
       ["map_info.netns_ino"] = {56, 8}, ["map_info.btf_id"] = {64, 4}, ["map_info.btf_key_type_id"] = {68, 4},
       ["map_info.btf_value_type_id"] = {72, 4}, ["map_info.map_extra"] = {80, 8},
+      ["btf_info.btf"] = {0, 8}, ["btf_info.btf_size"] = {8, 4}, ["btf_info.id"] = {12, 4},
+      ["btf_info.name"] = {16, 8}, ["btf_info.name_len"] = {24, 4}, ["btf_info.kernel_btf"] = {28, 4},
     }
     for name, place in pairs(places) do
       assert.same({name, place}, {name, {fields[name][1], fields[name][2]}})

@@ -13,7 +13,7 @@ local attach_type, program_type = core.names.attach_type, core.names.program_typ
 local ingress = attach_type.cgroup_inet_ingress
 local flag = core.abi.constants
 
-local NO_DEVICE = 0x7fffffff -- an index that no device has
+local NO_DEVICE = 0 -- an index that no device has
 
 -- Each probe ends at a descriptor or a device that isn't there (yes), or before it is looked at: at a flag or a command
 -- that the kernel doesn't know (no). Any other errno can't tell. `hook` is where it applies and
