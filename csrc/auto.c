@@ -182,10 +182,22 @@ static int auto_attach(lua_State *L)
     return 1;
 }
 
+/* section(object, name) -> the named program's */
+static int auto_section(lua_State *L)
+{
+    struct ebpf_object *object = ebpf_handle_check(L, 1, &ebpf_object_class);
+    const struct bpf_program *program = bpf_object__find_program_by_name(object->object, luaL_checkstring(L, 2));
+
+    lua_pushstring(L, program ? bpf_program__section_name(program) : NULL);
+    return 1;
+}
+
 int ebpf_open_auto(lua_State *L)
 {
     lua_newtable(L);
     lua_pushcfunction(L, auto_attach);
     lua_setfield(L, -2, "attach");
+    lua_pushcfunction(L, auto_section);
+    lua_setfield(L, -2, "section");
     return 1;
 }

@@ -53,7 +53,7 @@ enum { ABI_F_TOKEN_FD = 1u << 16 };                   /* PROG_LOAD, MAP_CREATE; 
 enum { ABI_ANY = 0, ABI_NOEXIST = 1, ABI_EXIST = 2 }; /* MAP_UPDATE_ELEM */
 enum { ABI_OBJ_NAME_LEN = 16, ABI_TAG_SIZE = 8 };
 
-enum { ABI_NETFILTER = 45 }; /* attach type */
+enum { ABI_TRACE_ITER = 28, ABI_NETFILTER = 45 }; /* attach types */
 
 /* Attach, link, program and map types have their numbers in names.c: the index is the number. */
 enum {
@@ -167,10 +167,30 @@ struct abi_link_create {
         };
         uint32_t target_btf_id;
         struct {
+            uint64_t iter_info; /* struct abi_iter_info */
+            uint32_t iter_info_len;
+        };
+        struct {
             uint32_t pf;
             uint32_t hooknum;
             int32_t priority;
             uint32_t netfilter_flags;
+        };
+    };
+};
+
+struct abi_iter_info { /* bpf_iter_link_info: what an iterator goes over, by its target */
+    union {
+        uint32_t map_fd;
+        struct {
+            uint32_t order; /* 6.1 */
+            uint32_t cgroup_fd;
+            uint64_t cgroup_id;
+        };
+        struct {
+            uint32_t tid; /* 6.1 */
+            uint32_t pid;
+            uint32_t pid_fd;
         };
     };
 };

@@ -170,6 +170,18 @@ int bpf_cmd_link_create_freplace(int prog_fd, int target_fd, uint32_t btf_id)
     return move_up(bpf(ABI_LINK_CREATE, &attr, sizeof(attr)));
 }
 
+int bpf_cmd_link_create_iter(int prog_fd, const struct abi_iter_info *info)
+{
+    struct abi_link_create attr = {
+        .prog_fd = (uint32_t)prog_fd,
+        .attach_type = ABI_TRACE_ITER,
+        .iter_info = pointer(info),
+        .iter_info_len = sizeof(*info),
+    };
+
+    return move_up(bpf(ABI_LINK_CREATE, &attr, sizeof(attr)));
+}
+
 /* old_prog_fd < 0: whatever runs there now is replaced. Else BPF_F_REPLACE, without which the kernel gives EINVAL. */
 int bpf_cmd_link_update(int link_fd, int new_prog_fd, int old_prog_fd)
 {

@@ -40,6 +40,7 @@ int bpf_cmd_prog_query(struct abi_prog_query *attr);
 int bpf_cmd_link_create(int prog_fd, uint32_t target, uint32_t attach_type, const struct bpf_cmd_position *position);
 int bpf_cmd_link_create_netfilter(int prog_fd, const struct bpf_cmd_netfilter *hook);
 int bpf_cmd_link_create_freplace(int prog_fd, int target_fd, uint32_t btf_id);
+int bpf_cmd_link_create_iter(int prog_fd, const struct abi_iter_info *info);
 int bpf_cmd_link_update(int link_fd, int new_prog_fd, int old_prog_fd);
 int bpf_cmd_link_detach(int link_fd);
 int bpf_cmd_iter_create(int link_fd);

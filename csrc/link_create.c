@@ -1,4 +1,4 @@
-/* Links on hooks that hold no ordered list: XDP, network namespaces, sockmaps, netfilter, functions of programs.
+/* Links on hooks that hold no ordered list: XDP, network namespaces, sockmaps, netfilter, functions of programs, iterators.
  * Commands: LINK_CREATE. The ordered hooks are in mprog.c.
  * The Link made here owns its descriptor; what it is put on is only borrowed. */
 #include <errno.h>
@@ -73,10 +73,31 @@ static int create_freplace(lua_State *L)
     return finish(L, link, fd, "link freplace", subject);
 }
 
+/* iter(subject, program, map_fd | nil, order | nil, cgroup_fd | nil, tid | nil, pid | nil) -> link: for maps, for cgroups,
+ * or for tasks */
+static int create_iter(lua_State *L)
+{
+    const char *subject = luaL_checkstring(L, 1);
+    struct ebpf_handle *program = ebpf_handle_check(L, 2, &ebpf_program_class);
+    struct abi_iter_info info = {.map_fd = ebpf_opt_u32(L, 3, 0)};
+    struct ebpf_link *link;
+
+    if (!lua_isnoneornil(L, 4)) {
+        info.order = ebpf_check_u32(L, 4);
+        info.cgroup_fd = ebpf_opt_u32(L, 5, 0);
+    } else if (!info.map_fd) {
+        info.tid = ebpf_opt_u32(L, 6, 0);
+        info.pid = ebpf_opt_u32(L, 7, 0);
+    }
+    link = new_link(L);
+    return finish(L, link, bpf_cmd_link_create_iter(program->fd, &info), "link auto", subject);
+}
+
 static const luaL_Reg functions[] = {
     {"on", create_on},
     {"netfilter", create_netfilter},
     {"freplace", create_freplace},
+    {"iter", create_iter},
     {NULL, NULL},
 };
 

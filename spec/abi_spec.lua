@@ -19,6 +19,10 @@ describe("the ABI", function()
       pf = {"netfilter.pf"}, hooknum = {"netfilter.hooknum"}, priority = {"netfilter.priority"},
       netfilter_flags = {"netfilter.flags"},
     }},
+    iter_info = {uapi.iter_link_info, {
+      map_fd = {"map.map_fd"}, order = {"cgroup.order"}, cgroup_fd = {"cgroup.cgroup_fd"},
+      cgroup_id = {"cgroup.cgroup_id"}, tid = {"task.tid"}, pid = {"task.pid"}, pid_fd = {"task.pid_fd"},
+    }},
     link_update = {uapi.link_update, {
       link_fd = {"link_update.link_fd"}, new_prog_fd = {"link_update.new_prog_fd"}, flags = {"link_update.flags"},
       old_prog_fd = {"link_update.old_prog_fd"},
@@ -101,7 +105,7 @@ describe("the ABI", function()
       local map_type = (name:match "^MAP_TYPE_(.*)$" or ""):lower()
       local link_type = (name:match "^LINK_TYPE_(.*)$" or ""):lower()
       local theirs = uapi.flags[name] or uapi.commands[name:lower()] or uapi.link_types[link_type]
-        or core.names.map_type[map_type]
+        or core.names.map_type[map_type] or uapi.attach_types[name:lower()]
       assert.same({name, theirs}, {name, value})
     end
   end)

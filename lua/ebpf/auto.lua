@@ -2,6 +2,7 @@
 
 local core = require "ebpf.core"
 local errors = require "ebpf.errors"
+local iterator = require "ebpf.iterator"
 local options = require "ebpf.options"
 local origin = require "ebpf.origin"
 
@@ -17,8 +18,12 @@ function M.remember(program, object, name)
   return program
 end
 
-function M.link(program)
+function M.link(program, opts)
   options.expect("link.auto", 1, program, "program")
+  opts = options.check("link.auto", opts, iterator.options)
+  iterator.check(opts)
+  options.open("link.auto", "map", opts.map)
+  options.open("link.auto", "cgroup", opts.cgroup)
   local source = sources[program]
   if not source then
     return errors.fail("link auto", ("program %d"):format(program:id() or 0), "EINVAL",
@@ -27,7 +32,13 @@ function M.link(program)
   if source.object:closed() then
     return errors.fail("link auto", source.name, "EINVAL", "its Object is closed")
   end
-  local link, message, number = core.auto.attach(source.object, source.name)
+  local link, message, number
+  local section = core.auto.section(source.object, source.name)
+  if iterator.parameters(section, opts) then
+    link, message, number = iterator.link(program, section, opts)
+  else
+    link, message, number = core.auto.attach(source.object, source.name)
+  end
   if not link then
     return nil, message, number
   end

@@ -90,11 +90,17 @@ M.freplace = require "ebpf.freplace".link
 -- Such links can't be detached (EOPNOTSUPP) or, but for iterators, updated: close them.
 -- @function auto
 -- @tparam Program program taken from an Object that is open still
+-- @tparam[opt] table opts what an iterator goes over, which is read once, here: `map` (a Map: for bpf_map_elem and
+-- bpf_sk_storage_map, which need one, and sockmap), `cgroup` (a Cgroup; default: the root) and `order`
+-- ("self_only", "descendants_pre": the default, "descendants_post", "ancestors_up"), `pid` (all tasks of a process) or
+-- `tid` (a single one)
 -- @treturn[1] Link
--- @treturn[2] nil, message (with libbpf's words), errno: EINVAL (not from an Object; its Object is closed), ENOTSUP (a
--- section that names no place, USDT, links on perf events before Linux 5.15), ENOENT (no such function or tracepoint),
--- EBUSY, EPERM
+-- @treturn[2] nil, message (with libbpf's words), errno: EINVAL (not from an Object; its Object is closed; an option
+-- that this program doesn't take, or lacks), ENOTSUP (a section that names no place, USDT, links on perf events before
+-- Linux 5.15, pid and tid before 6.1), ENOENT (no such function or tracepoint), EBUSY, EPERM
+-- @see bpf(2), BPF_LINK_CREATE (iterators: Linux 5.8; over cgroups, pid, tid: 6.1); kernel/bpf/bpf_iter.c
 -- @usage local link = assert(ebpf.link.auto(object:program "on_open"))
+-- @usage local link = assert(ebpf.link.auto(object:program "elements", {map = object:map "counts"}))
 M.auto = require "ebpf.auto".link
 
 --- Open a link by its id.

@@ -25,6 +25,10 @@ return {
     ["netkit.expected_revision"] = {24, 8}, ["cgroup.relative_fd"] = {16, 4}, ["cgroup.expected_revision"] = {24, 8},
     ["tracing_multi.ids"] = {16, 8}, ["tracing_multi.cookies"] = {24, 8}, ["tracing_multi.cnt"] = {32, 4},
   },
+  iter_link_info = {
+    ["map.map_fd"] = {0, 4}, ["cgroup.order"] = {0, 4}, ["cgroup.cgroup_fd"] = {4, 4}, ["cgroup.cgroup_id"] = {8, 8},
+    ["task.tid"] = {0, 4}, ["task.pid"] = {4, 4}, ["task.pid_fd"] = {8, 4},
+  },
   link_update = {
     ["link_update.link_fd"] = {0, 4}, ["link_update.new_prog_fd"] = {4, 4}, ["link_update.new_map_fd"] = {4, 4},
     ["link_update.flags"] = {8, 4}, ["link_update.old_prog_fd"] = {12, 4}, ["link_update.old_map_fd"] = {12, 4},
