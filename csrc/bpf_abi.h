@@ -53,7 +53,7 @@ enum { ABI_F_TOKEN_FD = 1u << 16 };                   /* PROG_LOAD, MAP_CREATE; 
 enum { ABI_ANY = 0, ABI_NOEXIST = 1, ABI_EXIST = 2 }; /* MAP_UPDATE_ELEM */
 enum { ABI_OBJ_NAME_LEN = 16, ABI_TAG_SIZE = 8 };
 
-enum { ABI_TRACE_ITER = 28, ABI_NETFILTER = 45 }; /* attach types */
+enum { ABI_TRACE_ITER = 28, ABI_STRUCT_OPS = 44, ABI_NETFILTER = 45 }; /* attach types */
 
 /* Attach, link, program and map types have their numbers in names.c: the index is the number. */
 enum {
@@ -62,6 +62,7 @@ enum {
     ABI_MAP_TYPE_PERCPU_ARRAY = 6,
     ABI_MAP_TYPE_LRU_PERCPU_HASH = 10,
     ABI_MAP_TYPE_PERCPU_CGROUP_STORAGE = 21,
+    ABI_MAP_TYPE_STRUCT_OPS = 26,
 };
 
 struct abi_map_create {

@@ -31,6 +31,7 @@ __attribute__((visibility("default"))) int luaopen_ebpf_core(lua_State *L)
     add(L, "pin", ebpf_open_pin);
     add(L, "probe", ebpf_open_probe);
     add(L, "program", ebpf_open_program);
+    add(L, "struct_ops", ebpf_open_struct_ops);
     add(L, "token", ebpf_open_token);
     add(L, "xdp", ebpf_open_xdp);
     return 1;

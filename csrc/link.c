@@ -8,9 +8,9 @@
 
 #include "bpf_cmd.h"
 #include "fail.h"
+#include "map.h"
 #include "names.h"
 #include "numbers.h"
-#include "things.h"
 #include "modules.h"
 
 #define ON_COLLECT "ebpf.on_collect"
@@ -35,13 +35,17 @@ static int fail_on(lua_State *L, struct ebpf_link *link, const char *operation)
     return ebpf_fail(L, error, operation, "%u", ebpf_handle_id(&link->handle));
 }
 
-/* update(new, old): with old, only if that is what runs (BPF_F_REPLACE). */
+/* update(new, old): with old, only if that is what runs (BPF_F_REPLACE). Programs, or struct_ops maps. */
 static int link_update(lua_State *L)
 {
     struct ebpf_link *link = check(L);
-    struct ebpf_handle *new = ebpf_handle_check(L, 2, &ebpf_program_class);
-    struct ebpf_handle *old = ebpf_handle_opt(L, 3, &ebpf_program_class);
+    bool is_map = ebpf_handle_test(L, 2, &ebpf_map_class) != NULL;
+    const struct ebpf_class *class = is_map ? &ebpf_map_class : &ebpf_program_class;
+    struct ebpf_handle *new = ebpf_handle_check(L, 2, class);
+    struct ebpf_handle *old = ebpf_handle_opt(L, 3, class);
 
+    if (is_map)
+        ebpf_struct_ops_fill((struct ebpf_map *)new);
     if (bpf_cmd_link_update(link->handle.fd, new->fd, old ? old->fd : -1) < 0)
         return fail_on(L, link, "link update");
     lua_pushboolean(L, 1);

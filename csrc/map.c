@@ -1,6 +1,6 @@
 /* Map: a key-value store shared with programs. Keys and values of 1, 2, 4 and 8 bytes are integers, others byte strings.
  * Commands: MAP_CREATE, MAP_LOOKUP_ELEM, MAP_UPDATE_ELEM, MAP_DELETE_ELEM, MAP_GET_NEXT_KEY, OBJ_GET_INFO_BY_FD.
- * The handle owns the map's descriptor. */
+ * The handle owns the map's descriptor, and of a struct_ops a share in the Object's memory. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,6 +10,7 @@
 #include "map.h"
 #include "names.h"
 #include "numbers.h"
+#include "object.h"
 #include "modules.h"
 
 static struct ebpf_map *check(lua_State *L)
@@ -215,10 +216,20 @@ static const luaL_Reg methods[] = {
     {"get", map_get}, {"set", map_set}, {"delete", map_delete}, {"info", map_info}, {"id", map_id}, {NULL, NULL},
 };
 
+static void map_release(struct ebpf_handle *handle)
+{
+    struct ebpf_map *map = (struct ebpf_map *)handle;
+
+    ebpf_elf_drop(map->elf);
+    map->elf = NULL;
+    map->table = NULL;
+}
+
 const struct ebpf_class ebpf_map_class = {
     .name = "ebpf.map",
     .size = sizeof(struct ebpf_map),
     .methods = methods,
+    .release = map_release,
 };
 
 int ebpf_open_map(lua_State *L)

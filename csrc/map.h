@@ -6,12 +6,22 @@
 
 #pragma GCC visibility push(hidden)
 
+struct ebpf_elf;
+struct bpf_map;
+
 struct ebpf_map {
     struct ebpf_handle handle;
     uint32_t type, key_size, value_size, max_entries;
     uint32_t cpus;   /* values in one element: 1, or one a possible CPU */
     uint32_t stride; /* bytes from one of them to the next */
+    /* Of a struct_ops from an Object, else NULL: libbpf's map, in the elf that it keeps. */
+    struct ebpf_elf *elf;
+    struct bpf_map *table;
 };
+
+/* Gives the kernel the functions of a struct_ops, unless it has them. With libbpf 1.2 and newer, which has no call for this
+ * alone, they are registered for a moment, where none of their name are. */
+void ebpf_struct_ops_fill(const struct ebpf_map *map);
 
 bool ebpf_map_per_cpu(uint32_t type);
 

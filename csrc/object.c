@@ -1,6 +1,7 @@
 /* Object: an ELF file with BPF programs and maps, opened, relocated and loaded by libbpf.
  * No bpf(2) command of ours: libbpf makes them.
- * The handle owns the bpf_object; programs and maps taken from it own duplicates of its descriptors and outlive it. */
+ * The handle owns the bpf_object, with what else must keep it: see object.h. Programs and maps taken from it own duplicates
+ * of its descriptors and outlive it. */
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <bpf/libbpf_version.h>
@@ -14,9 +15,9 @@
 
 #include "bpf_cmd.h"
 #include "fail.h"
+#include "map.h"
 #include "numbers.h"
 #include "object.h"
-#include "things.h"
 #include "modules.h"
 
 static __thread struct ebpf_log *current_log;
@@ -144,6 +145,20 @@ static void drop_targets(struct ebpf_object *object)
     object->target_count = 0;
 }
 
+struct ebpf_elf *ebpf_elf_keep(struct ebpf_elf *elf)
+{
+    elf->users++;
+    return elf;
+}
+
+void ebpf_elf_drop(struct ebpf_elf *elf)
+{
+    if (!elf || --elf->users > 0)
+        return;
+    bpf_object__close(elf->object);
+    free(elf);
+}
+
 /* open(path | nil, bytes | nil, name | nil, pin_root | nil) -> object */
 static int object_open(lua_State *L)
 {
@@ -164,11 +179,21 @@ static int object_open(lua_State *L)
     strcpy(object->name, shown);
     if (token_path && !set_token(&options, token_path))
         return ebpf_fail_why(L, ENOTSUP, no_token, "object open", "%s", shown);
+    object->elf = calloc(1, sizeof(*object->elf));
+    if (!object->elf)
+        return ebpf_fail(L, ENOMEM, "object open", "%s", shown);
     ebpf_log_begin(&log);
     object->object = bytes ? bpf_object__open_mem(bytes, size, &options) : bpf_object__open_file(path, &options);
     ebpf_log_end();
-    if (!object->object)
-        return ebpf_log_fail(L, errno, &log, "object open", shown);
+    if (!object->object) {
+        int error = errno;
+
+        free(object->elf);
+        object->elf = NULL;
+        return ebpf_log_fail(L, error, &log, "object open", shown);
+    }
+    object->elf->object = object->object;
+    ebpf_elf_keep(object->elf);
     object->handle.open = true;
     free(log.text);
     return 1;
@@ -239,7 +264,15 @@ static int object_map(lua_State *L)
 
     if (!map)
         return ebpf_fail_why(L, ENOENT, "there is no map of this name", "object", "%s: %s", object->name, name);
-    return push_thing(L, object, bpf_map__fd(map), name);
+    if (push_thing(L, object, bpf_map__fd(map), name) != 1)
+        return 3;
+    if (bpf_map__type(map) == BPF_MAP_TYPE_STRUCT_OPS) {
+        struct ebpf_map *handle = ebpf_handle_check(L, -1, &ebpf_map_class);
+
+        handle->elf = ebpf_elf_keep(object->elf);
+        handle->table = map;
+    }
+    return 1;
 }
 
 /* program_names() -> {name, …}, in the file's order: of those that are loaded */
@@ -382,7 +415,8 @@ static void object_release(struct ebpf_handle *handle)
     struct ebpf_object *object = (struct ebpf_object *)handle;
 
     drop_targets(object);
-    bpf_object__close(object->object);
+    ebpf_elf_drop(object->elf);
+    object->elf = NULL;
     object->object = NULL;
 }
 

@@ -8,9 +8,20 @@
 
 struct bpf_object;
 
+/* libbpf's object and all that it knows, as long as anybody needs it: the Object itself, and what only libbpf can take
+ * apart or fill in after the Object is closed. */
+struct ebpf_elf {
+    struct bpf_object *object;
+    unsigned users;
+};
+
+struct ebpf_elf *ebpf_elf_keep(struct ebpf_elf *elf);
+void ebpf_elf_drop(struct ebpf_elf *elf); /* NULL: nothing */
+
 struct ebpf_object {
     struct ebpf_handle handle;
-    struct bpf_object *object;
+    struct ebpf_elf *elf;
+    struct bpf_object *object; /* the elf's */
     int *targets; /* duplicates of the descriptors of programs that its own extend, open until they are loaded */
     int target_count;
     bool loaded;

@@ -1,6 +1,6 @@
 /* Probes: calls that can't succeed and change nothing; which errno they give tells what the kernel knows.
  * Commands: PROG_ATTACH, LINK_CREATE, LINK_DETACH, PROG_QUERY, OBJ_GET, TOKEN_CREATE, each with a descriptor or index
- * that is none; PROG_LOAD of two instructions where they want a program first.
+ * that is none; MAP_CREATE of a type that is none; PROG_LOAD of two instructions where they want a program first.
  * Nothing is owned. What an errno means is in lua/ebpf/features.lua. */
 #include <errno.h>
 #include <unistd.h>
@@ -125,16 +125,28 @@ static int probe_path_fd(lua_State *L)
     return 1;
 }
 
+/* struct_ops() -> errno: of a struct_ops map for links, of a type that is none */
+static int probe_struct_ops(lua_State *L)
+{
+    struct abi_map_create attr = {
+        .map_type = ABI_MAP_TYPE_STRUCT_OPS,
+        .key_size = 4,
+        .max_entries = 1,
+        .map_flags = ABI_F_LINK,
+        .btf_vmlinux_value_type_id = 0x7fffffff,
+    };
+
+    bpf_cmd_map_create(&attr);
+    lua_pushinteger(L, errno);
+    return 1;
+}
+
 static const luaL_Reg functions[] = {
-    {"prog_attach", probe_prog_attach},
-    {"link_create", probe_link_create},
-    {"link_detach", probe_link_detach},
-    {"prog_query", probe_prog_query},
-    {"link_of", probe_link_of},
-    {"path_fd", probe_path_fd},
-    {"revision", probe_revision},
-    {"token", probe_token},
-    {NULL, NULL},
+    {"prog_attach", probe_prog_attach}, {"link_create", probe_link_create},
+    {"link_detach", probe_link_detach}, {"prog_query", probe_prog_query},
+    {"link_of", probe_link_of},         {"path_fd", probe_path_fd},
+    {"revision", probe_revision},       {"token", probe_token},
+    {"struct_ops", probe_struct_ops},   {NULL, NULL},
 };
 
 int ebpf_open_probe(lua_State *L)

@@ -57,6 +57,7 @@ build = {
         "csrc/pin.c",
         "csrc/probe.c",
         "csrc/program.c",
+        "csrc/struct_ops.c",
         "csrc/things.c",
         "csrc/token.c",
         "csrc/xdp.c",

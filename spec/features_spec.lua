@@ -99,6 +99,13 @@ w.describe("the features", function(world)
       local link = ebpf.link.sockmap(map, program)
       return link ~= nil and link:close()
     end,
+    -- by the core, which asks no probe
+    struct_ops_link = function()
+      local object = world():keep(ebpf.object.open "build/spec/support/congestion.bpf.o")
+      core.struct_ops.want_links(object)
+      return core.object.methods.load(object) ~= nil
+        and world():keep(core.struct_ops.link("", world():keep(object:map "first"))) ~= nil
+    end,
     link_detach = function()
       local link = world():keep(world():hook():link(world():program()))
       return link:detach() == true and not link:alive()

@@ -392,7 +392,8 @@ w.describe("the reason given", function(world)
   local provoked_in = {
     ["link xdp"] = "spec/xdp_spec.lua", ["link sk_lookup"] = "spec/netns_spec.lua",
     ["link flow_dissector"] = "spec/netns_spec.lua", ["link netfilter"] = "spec/netfilter_spec.lua",
-    ["link sockmap"] = "spec/sockmap_spec.lua", ["link lines"] = "spec/auto_spec.lua",
+    ["link sockmap"] = "spec/sockmap_spec.lua", ["link struct_ops"] = "spec/struct_ops_spec.lua",
+    ["link lines"] = "spec/auto_spec.lua",
     ["link auto"] = "spec/auto_spec.lua", netns = "spec/netns_spec.lua",
   }
 

@@ -5,6 +5,7 @@ local errors = require "ebpf.errors"
 local iterator = require "ebpf.iterator"
 local options = require "ebpf.options"
 local origin = require "ebpf.origin"
+local struct_ops = require "ebpf.struct_ops"
 
 local M = {}
 
@@ -19,11 +20,14 @@ function M.remember(program, object, name)
 end
 
 function M.link(program, opts)
-  options.expect("link.auto", 1, program, "program")
+  options.expect("link.auto", 1, program, "program", "map")
   opts = options.check("link.auto", opts, iterator.options)
   iterator.check(opts)
   options.open("link.auto", "map", opts.map)
   options.open("link.auto", "cgroup", opts.cgroup)
+  if options.class(program) == "map" then
+    return struct_ops.link(program, opts)
+  end
   local source = sources[program]
   if not source then
     return errors.fail("link auto", ("program %d"):format(program:id() or 0), "EINVAL",
@@ -34,7 +38,9 @@ function M.link(program, opts)
   end
   local link, message, number
   local section = core.auto.section(source.object, source.name)
-  if iterator.parameters(section, opts) then
+  if section:find "^struct_ops" then
+    return errors.fail("link auto", section, "ENOTSUP", "a struct_ops is registered as a whole: pass its map")
+  elseif iterator.parameters(section, opts) then
     link, message, number = iterator.link(program, section, opts)
   else
     link, message, number = core.auto.attach(source.object, source.name)

@@ -88,6 +88,13 @@ local probes = {
     what = "a link on a sockmap", since = "6.10", yes = errno.EBADF, no = errno.EINVAL,
     probe = function() return core.probe.link_of(program_type.sk_msg, attach_type.sk_msg_verdict) end,
   },
+  -- a map of a type that no kernel has: before 6.4 it ends at the flag
+  struct_ops_link = {
+    hook = "struct_ops",
+    can = "`ebpf.link.auto` of a struct_ops map",
+    what = "a link of struct_ops", since = "6.4", yes = errno.ENOTSUPP, no = errno.EINVAL,
+    probe = function() return core.probe.struct_ops() end,
+  },
   pin_path_fd = {
     hook = "pins",
     can = "relative to the directory's descriptor (before, through /proc)",

@@ -75,6 +75,10 @@ return {
   ["link netfilter"] = {EPERM = admin},
   ["link sockmap"] = {EPERM = admin, EBUSY = "another program of this attach type is on the map"},
   ["link lines"] = {EINVAL = "only the link of an iterator program has lines"},
+  ["link struct_ops"] = {
+    EEXIST = "another of its name is registered: link:update on its link would replace it",
+    EINVAL = "the kernel was given no functions for it, or refuses them",
+  },
   ["link auto"] = {
     EOPNOTSUPP = "the section says of which type the program is, not where it goes: use the function of that hook",
     ENOENT = "what the section names is not in this kernel or file, or tracefs is not mounted",
@@ -92,7 +96,7 @@ return {
   ["link update"] = {
     EPERM = "the link does not run the program given as the old one",
     ENOLINK = "the link is severed: it was detached, or its cgroup, device or network namespace is gone",
-    EINVAL = "the new program is of another type, or this type of link can't be updated",
+    EINVAL = "the new program or struct_ops is of another type or name, or this type of link can't be updated",
     EEXIST = "the new program is attached to this hook already",
     EOPNOTSUPP = "this type of link can't be updated",
   },

@@ -84,21 +84,27 @@ M.freplace = require "ebpf.freplace".link
 
 --- Attach a program where its ELF section says, by libbpf: fentry, fexit, fmod_ret, kprobe, kretprobe, ksyscall,
 -- uprobe, uretprobe, tracepoint, raw_tp, tp_btf, lsm, iter, freplace and the multi forms that this libbpf knows. The
--- Link owns a descriptor of its own and survives program and Object. Not USDT, which is many links at once; not
--- struct_ops, which is a map's; not the sections of hooks (xdp, tc, cgroup, sk_lookup, netfilter …), which name no
--- device or cgroup.
+-- Link owns a descriptor of its own and survives program and Object. Not USDT, which is many links at once; not the
+-- sections of hooks (xdp, tc, cgroup, sk_lookup, netfilter …), which name no device or cgroup.
 -- Such links can't be detached (EOPNOTSUPP) or, but for iterators, updated: close them.
+--
+-- A struct_ops (a TCP congestion control, a scheduler …) is a map, of section .struct_ops (with libbpf 1.2, also
+-- .struct_ops.link): its functions are registered as a whole until the Link is gone, and Link:update takes another
+-- map.
 -- @function auto
--- @tparam Program program taken from an Object that is open still
+-- @tparam Program|Map program taken from an Object that is open still; or a struct_ops map, from anywhere
 -- @tparam[opt] table opts what an iterator goes over, which is read once, here: `map` (a Map: for bpf_map_elem and
 -- bpf_sk_storage_map, which need one, and sockmap), `cgroup` (a Cgroup; default: the root) and `order`
 -- ("self_only", "descendants_pre": the default, "descendants_post", "ancestors_up"), `pid` (all tasks of a process) or
 -- `tid` (a single one)
 -- @treturn[1] Link
 -- @treturn[2] nil, message (with libbpf's words), errno: EINVAL (not from an Object; its Object is closed; an option
--- that this program doesn't take, or lacks), ENOTSUP (a section that names no place, USDT, links on perf events before
--- Linux 5.15, pid and tid before 6.1), ENOENT (no such function or tracepoint), EBUSY, EPERM
--- @see bpf(2), BPF_LINK_CREATE (iterators: Linux 5.8; over cgroups, pid, tid: 6.1); kernel/bpf/bpf_iter.c
+-- that this program doesn't take, or lacks; a struct_ops that the kernel refuses), ENOTSUP (a section that names no
+-- place, USDT, links on perf events before Linux 5.15, pid and tid before 6.1, struct_ops before 6.4), ENOENT (no such
+-- function or tracepoint), EEXIST
+-- (a struct_ops of this name), EBUSY, EPERM
+-- @see bpf(2), BPF_LINK_CREATE (iterators: Linux 5.8; over cgroups, pid, tid: 6.1; struct_ops: 6.4);
+-- kernel/bpf/bpf_iter.c, kernel/bpf/bpf_struct_ops.c
 -- @usage local link = assert(ebpf.link.auto(object:program "on_open"))
 -- @usage local link = assert(ebpf.link.auto(object:program "elements", {map = object:map "counts"}))
 M.auto = require "ebpf.auto".link
@@ -163,12 +169,12 @@ methods.pin = pin.method "link:pin"
 
 --- Put another program in this one's place: no packet meets both or none.
 -- @function Link:update
--- @tparam Program new
--- @tparam[opt] Program old only if this is what runs now (BPF_F_REPLACE is set for you)
+-- @tparam Program|Map new a Map for a link of a struct_ops; of the same type and name
+-- @tparam[opt] Program|Map old only if this is what runs now (BPF_F_REPLACE is set for you)
 -- @treturn[1] true
 -- @treturn[2] nil, message, errno: EPERM (old is not what runs), ENOLINK (detached, or its target is gone), EINVAL
--- (of another type)
--- @see bpf(2), BPF_LINK_UPDATE (Linux 5.7); kernel/bpf/syscall.c
+-- (of another type), EOPNOTSUPP (this type can't be updated)
+-- @see bpf(2), BPF_LINK_UPDATE (Linux 5.7; of struct_ops: 6.4); kernel/bpf/syscall.c
 
 --- Take the program off the hook at once. The handle, the id and the pins stay; a second call does nothing.
 -- @function Link:detach

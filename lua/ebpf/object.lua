@@ -6,10 +6,11 @@
 local auto = require "ebpf.auto"
 local core = require "ebpf.core"
 local options = require "ebpf.options"
+local struct_ops = require "ebpf.struct_ops"
 
 local M = {}
 local methods = core.object.methods
-local take_program = methods.program
+local load, take_program = methods.load, methods.program
 
 --- Open an ELF file, without loading it.
 -- @tparam string|table source a path, or {data = bytes}
@@ -65,11 +66,16 @@ function M.open(source, opts)
 end
 
 --- Load the object's programs and maps into the kernel. A second call does nothing.
--- @function Object:load
+-- Its struct_ops maps are made for links (BPF_F_LINK) where the kernel has them, whatever section they are in.
 -- @treturn[1] true
 -- @treturn[2] nil
 -- @treturn[2] string message, with what libbpf and the verifier said
 -- @treturn[2] int errno: EPERM (no CAP_BPF), EACCES and EINVAL (the verifier)
+function methods:load()
+  options.expect("object:load", "self", self, "object")
+  struct_ops.prepare(self)
+  return load(self)
+end
 
 --- A program of the loaded object.
 -- @string name of the function
@@ -84,6 +90,7 @@ function methods:program(name)
 end
 
 --- A map of the loaded object.
+-- A struct_ops, which link.auto registers, keeps the Object's memory and descriptors until it is closed too.
 -- @function Object:map
 -- @string name
 -- @treturn[1] Map
