@@ -63,20 +63,34 @@ install: $(so)
 
 # BPF C, for the examples and the specs.
 
+multiarch = $(shell $(CC) -print-multiarch)
+# Whose registers a probe is given: libbpf's name for it, as x86 of x86_64-linux-gnu.
+bpf-arch  = $(patsubst aarch64,arm64,$(patsubst x86_64,x86,$(firstword $(subst -, ,$(multiarch)))))
+
 bpf = $(patsubst %.c,build/%.o,$(wildcard examples/*/*.bpf.c spec/support/*.bpf.c))
 
 bpf: $(bpf) ; @:
 
 # What the specs run that is no Lua.
-support: build/spec/support/userns build/spec/support/stranger $(out)/scarce.so ; @:
+support: $(addprefix build/spec/support/,userns stranger usdt usdt.pie) $(out)/scarce.so ; @:
+
+# Before 5.15 libbpf must know where in memory a probe is: so once as a program that lies where it is linked.
+build/spec/support/usdt:     placed = -fno-pie -no-pie
+build/spec/support/usdt.pie: placed = -fpie -pie
+
+build-support = $(CC) -std=gnu11 -Wall -Wextra -Werror $(CFLAGS) $(placed) -o $@ $< -lbpf
 
 build/spec/support/%: spec/support/%.c | needs-build
 	@mkdir -p $(@D)
-	$(CC) -std=gnu11 -Wall -Wextra -Werror $(CFLAGS) -o $@ $< -lbpf
+	$(build-support)
+
+build/spec/support/%.pie: spec/support/%.c | needs-build
+	@mkdir -p $(@D)
+	$(build-support)
 
 build/%.bpf.o: %.bpf.c | needs-bpf
 	@mkdir -p $(@D)
-	clang -target bpf -O2 -g -Wall -Werror -I/usr/include/$(shell $(CC) -print-multiarch) -c -o $@ $<
+	clang -target bpf -O2 -g -Wall -Werror -I/usr/include/$(multiarch) -D__TARGET_ARCH_$(bpf-arch) -c -o $@ $<
 
 $(out)/scarce.so: spec/support/scarce.c | needs-build
 	@mkdir -p $(@D)

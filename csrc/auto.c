@@ -1,6 +1,6 @@
 /* Links that libbpf makes, where a program's ELF section says what it is attached to.
  * No bpf(2) command of ours.
- * The Link owns a descriptor of its own; nothing of libbpf's link is kept, so the Object may go. */
+ * The Link owns a descriptor of its own; nothing of libbpf's link is kept, so the Object may go. USDT is in usdt.c. */
 #define _GNU_SOURCE
 #include <bpf/libbpf.h>
 #include <errno.h>
@@ -16,6 +16,7 @@
 #include "fail.h"
 #include "object.h"
 #include "things.h"
+#include "usdt.h"
 #include "modules.h"
 
 struct job {
@@ -163,9 +164,7 @@ static int auto_attach(lua_State *L)
     if (!job.program)
         return ebpf_fail_why(L, ENOENT, "there is no program of this name", "link auto", "%s: %s", object->name, name);
     if (strncmp(bpf_program__section_name(job.program), "usdt", 4) == 0)
-        return ebpf_fail_why(L, EOPNOTSUPP,
-                             "a USDT probe is many links, and no one descriptor holds them: not supported", "link auto",
-                             "%s", bpf_program__section_name(job.program));
+        return ebpf_usdt_attach(L, object, job.program);
     link = ebpf_handle_new(L, &ebpf_link_class, 0);
     ebpf_link_sentinel(L);
     fd = on_perf_event(job.program) ? attach_perf_event(&job) : attach_plain(&job);

@@ -148,6 +148,9 @@ static int handle_cloexec(lua_State *L)
     struct ebpf_handle *handle = check_open(L);
 
     luaL_checktype(L, 2, LUA_TBOOLEAN);
+    if (handle->fd < 0)
+        return ebpf_fail_why(L, EOPNOTSUPP, "it has no descriptor of its own", "cloexec", "%s",
+                             ebpf_class_word(handle->class));
     if (fcntl(handle->fd, F_SETFD, lua_toboolean(L, 2) ? FD_CLOEXEC : 0) < 0)
         return ebpf_fail(L, errno, "cloexec", "%s fd %d", ebpf_class_word(handle->class), handle->fd);
     lua_pushboolean(L, 1);

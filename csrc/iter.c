@@ -18,8 +18,11 @@ static int iter_open(lua_State *L)
 {
     struct ebpf_handle *link = ebpf_handle_check(L, 1, &ebpf_link_class);
     struct ebpf_handle *iterator = ebpf_handle_new(L, &iterator_class, 0);
-    int fd = bpf_cmd_iter_create(link->fd);
+    int fd;
 
+    if (link->fd < 0)
+        return ebpf_fail(L, EINVAL, "link lines", "usdt"); /* many links, and none an iterator's */
+    fd = bpf_cmd_iter_create(link->fd);
     if (fd < 0)
         return ebpf_fail(L, errno, "link lines", "%u", ebpf_handle_id(link));
     ebpf_handle_own(iterator, fd);

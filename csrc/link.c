@@ -11,6 +11,7 @@
 #include "map.h"
 #include "names.h"
 #include "numbers.h"
+#include "usdt.h"
 #include "modules.h"
 
 #define ON_COLLECT "ebpf.on_collect"
@@ -18,6 +19,12 @@
 static struct ebpf_link *check(lua_State *L)
 {
     return ebpf_handle_check(L, 1, &ebpf_link_class);
+}
+
+/* USDT: libbpf holds the kernel's links together, and the kernel knows nothing of that. */
+static int refuse(lua_State *L, const struct ebpf_link *link, const char *operation, const char *why)
+{
+    return ebpf_fail_why(L, EOPNOTSUPP, why, operation, "%s", ebpf_usdt_section(link->usdt));
 }
 
 static int get_info(const struct ebpf_link *link, struct abi_link_info *info)
@@ -44,6 +51,8 @@ static int link_update(lua_State *L)
     struct ebpf_handle *new = ebpf_handle_check(L, 2, class);
     struct ebpf_handle *old = ebpf_handle_opt(L, 3, class);
 
+    if (link->usdt)
+        return refuse(L, link, "link update", "a link of USDT probes can't be updated: close it, and make another");
     if (is_map)
         ebpf_struct_ops_fill((struct ebpf_map *)new);
     if (bpf_cmd_link_update(link->handle.fd, new->fd, old ? old->fd : -1) < 0)
@@ -56,6 +65,8 @@ static int link_detach(lua_State *L)
 {
     struct ebpf_link *link = check(L);
 
+    if (link->usdt)
+        return refuse(L, link, "link detach", "a link of USDT probes can't be detached: close it");
     if (bpf_cmd_link_detach(link->handle.fd) < 0)
         return fail_on(L, link, "link detach");
     link->detached = true;
@@ -68,6 +79,10 @@ static int link_info(lua_State *L)
     struct ebpf_link *link = check(L);
     struct abi_link_info info;
 
+    if (link->usdt) {
+        ebpf_usdt_push_info(L, link->usdt);
+        return 1;
+    }
     if (get_info(link, &info) < 0)
         return fail_on(L, link, "link info");
     link->handle.id = info.id;
@@ -94,19 +109,21 @@ static bool attached(const struct abi_link_info *info)
 static int link_alive(lua_State *L)
 {
     struct ebpf_link *link = check(L);
-    struct abi_link_info info;
+    struct abi_link_info info = {0};
 
-    if (get_info(link, &info) < 0)
+    if (!link->usdt && get_info(link, &info) < 0)
         return fail_on(L, link, "link info");
-    lua_pushboolean(L, !link->detached && attached(&info));
+    lua_pushboolean(L, link->usdt || (!link->detached && attached(&info)));
     return 1;
 }
 
 static int link_id(lua_State *L)
 {
     struct ebpf_link *link = check(L);
-    uint32_t id = ebpf_handle_id(&link->handle);
+    uint32_t id = link->usdt ? 0 : ebpf_handle_id(&link->handle);
 
+    if (link->usdt)
+        return refuse(L, link, "link id", "USDT probes are many links of the kernel's, which has no id for all");
     if (!id)
         return fail_on(L, link, "link id");
     lua_pushinteger(L, id);
@@ -117,8 +134,20 @@ static void link_release(struct ebpf_handle *handle)
 {
     struct ebpf_link *link = (struct ebpf_link *)handle;
 
+    ebpf_usdt_free(link->usdt);
+    link->usdt = NULL;
     free(link->origin);
     link->origin = NULL;
+}
+
+static void link_tostring(lua_State *L, const struct ebpf_handle *handle)
+{
+    const struct ebpf_link *link = (const struct ebpf_link *)handle;
+
+    if (link->usdt)
+        lua_pushstring(L, ebpf_usdt_section(link->usdt));
+    else
+        lua_pushfstring(L, "id %d", (int)ebpf_handle_id((struct ebpf_handle *)handle));
 }
 
 /* A hook in words, from the link's own info: nothing need be kept for a message that is rarely wanted. */
@@ -187,15 +216,18 @@ static bool gone(const struct abi_link_info *info, const struct ebpf_link *link)
 static void link_collected(lua_State *L, struct ebpf_handle *handle)
 {
     struct ebpf_link *link = (struct ebpf_link *)handle;
-    struct abi_link_info info;
+    struct abi_link_info info = {0}; /* of USDT: id 0 */
+    bool usdt = link->usdt != NULL;
     char *origin = link->origin;
     int top = lua_gettop(L);
 
-    if (link->detached || closing(L) || get_info(link, &info) < 0 || !attached(&info))
+    if (link->detached || closing(L))
+        return;
+    if (usdt ? !ebpf_usdt_ours(link->usdt) : get_info(link, &info) < 0 || !attached(&info))
         return;
     link->origin = NULL;
     ebpf_handle_close(handle);
-    if (!gone(&info, link)) {
+    if (!usdt && !gone(&info, link)) {
         free(origin);
         return;
     }
@@ -203,7 +235,10 @@ static void link_collected(lua_State *L, struct ebpf_handle *handle)
     lua_getfield(L, LUA_REGISTRYINDEX, ON_COLLECT);
     lua_pushstring(L, origin ? origin : "");
     free(origin);
-    push_hook(L, &info);
+    if (usdt)
+        lua_pushliteral(L, "usdt");
+    else
+        push_hook(L, &info);
     if (lua_isfunction(L, top + 1)) {
         lua_pushvalue(L, top + 1);
         lua_pushinteger(L, (lua_Integer)info.id);
@@ -309,6 +344,7 @@ const struct ebpf_class ebpf_link_class = {
     .size = sizeof(struct ebpf_link),
     .methods = methods,
     .release = link_release,
+    .describe = link_tostring,
     .collected = link_collected,
 };
 

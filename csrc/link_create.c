@@ -94,10 +94,7 @@ static int create_iter(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-    {"on", create_on},
-    {"netfilter", create_netfilter},
-    {"freplace", create_freplace},
-    {"iter", create_iter},
+    {"on", create_on}, {"netfilter", create_netfilter}, {"freplace", create_freplace}, {"iter", create_iter},
     {NULL, NULL},
 };
 

@@ -144,12 +144,16 @@ static void mark_pinned(struct ebpf_handle *thing)
         ((struct ebpf_link *)thing)->pinned = true;
 }
 
+static const char unpinnable[] = "a link of USDT probes is many of the kernel's, and can't be pinned as one";
+
 /* put(thing) -> true; EEXIST if the name is taken */
 static int pin_put(lua_State *L)
 {
     struct ebpf_pin *pin = check(L);
     struct ebpf_handle *thing = ebpf_thing_check(L, 2);
 
+    if (thing->fd < 0)
+        return ebpf_fail_why(L, EOPNOTSUPP, unpinnable, "pin put", "%s", pin->path);
     if (bpf_cmd_obj_pin(pin->handle.fd, pin->name, thing->fd) < 0)
         return ebpf_fail(L, errno, "pin put", "%s", pin->path);
     mark_pinned(thing);
@@ -198,6 +202,8 @@ static int pin_swap(lua_State *L)
     char beside[BESIDE_SIZE];
     int error;
 
+    if (thing->fd < 0)
+        return ebpf_fail_why(L, EOPNOTSUPP, unpinnable, "pin swap", "%s", pin->path);
     if (pin_beside(pin, thing->fd, beside) < 0)
         return ebpf_fail(L, errno, "pin swap", "%s", pin->path);
     if (renameat(pin->handle.fd, beside, pin->handle.fd, pin->name) < 0) {

@@ -6,14 +6,17 @@
 
 #pragma GCC visibility push(hidden)
 
+struct ebpf_usdt;
+
 extern const struct ebpf_class ebpf_program_class, ebpf_map_class, ebpf_link_class, ebpf_token_class;
 
 struct ebpf_link {
     struct ebpf_handle handle;
-    bool created;  /* here, so that closing it may detach */
-    bool detached; /* by this handle: not every type tells */
-    bool pinned;   /* by us: it outlives the handle */
-    char *origin;  /* where it was made, with ebpf.trace(true); malloc'ed */
+    bool created;           /* here, so that closing it may detach */
+    bool detached;          /* by this handle: not every type tells */
+    bool pinned;            /* by us: it outlives the handle */
+    char *origin;           /* where it was made, with ebpf.trace(true); malloc'ed */
+    struct ebpf_usdt *usdt; /* where it is many of the kernel's, and has no descriptor of its own: usdt.c; else NULL */
 };
 
 /* A descriptor whose kind is found out only once it is there: first the guard, which is pushed, then the call that opens it,

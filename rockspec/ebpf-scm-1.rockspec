@@ -60,6 +60,7 @@ build = {
         "csrc/struct_ops.c",
         "csrc/things.c",
         "csrc/token.c",
+        "csrc/usdt.c",
         "csrc/xdp.c",
       },
       libraries = { "bpf", "pthread" },

@@ -394,7 +394,7 @@ w.describe("the reason given", function(world)
     ["link flow_dissector"] = "spec/netns_spec.lua", ["link netfilter"] = "spec/netfilter_spec.lua",
     ["link sockmap"] = "spec/sockmap_spec.lua", ["link struct_ops"] = "spec/struct_ops_spec.lua",
     ["link lines"] = "spec/auto_spec.lua",
-    ["link auto"] = "spec/auto_spec.lua", netns = "spec/netns_spec.lua",
+    ["link auto"] = "spec/auto_spec.lua", ["link usdt"] = "spec/usdt_spec.lua", netns = "spec/netns_spec.lua",
   }
 
   it("is provoked for every row of the hints, or is known not to be", function()

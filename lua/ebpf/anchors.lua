@@ -31,6 +31,9 @@ local function offers(what, key, anchor)
   if anchor:closed() then
     error(("bad option '%s' to '%s' (%s is closed)"):format(key, what, class), 4)
   end
+  if not anchor:fd() then
+    error(("bad option '%s' to '%s' (a link of USDT probes is on no hook)"):format(key, what), 4)
+  end
   return class == "link" and {link_fd = anchor:fd()} or {program_fd = anchor:fd()}
 end
 

@@ -79,6 +79,13 @@ return {
     EEXIST = "another of its name is registered: link:update on its link would replace it",
     EINVAL = "the kernel was given no functions for it, or refuses them",
   },
+  ["link usdt"] = {
+    ENOENT = "there is no such file, no such probe in it, or this kernel has no uprobes",
+    ESRCH = "the program was compiled without bpf/usdt.bpf.h, which has the maps that libbpf needs",
+    E2BIG = "the Object has no room for another: BPF_USDT_MAX_SPEC_CNT, set before bpf/usdt.bpf.h, is how many places",
+    EEXIST = "before Linux 5.15 an Object has one link on a place: another is there",
+    EOPNOTSUPP = "before Linux 5.15 libbpf attaches to position-dependent programs only, not to shared libraries",
+  },
   ["link auto"] = {
     EOPNOTSUPP = "the section says of which type the program is, not where it goes: use the function of that hook",
     ENOENT = "what the section names is not in this kernel or file, or tracefs is not mounted",

@@ -32,8 +32,8 @@ M.features = features.all
 
 --- Hear of links that are collected while they hold their program: unclosed, unpinned and attached. Without a
 -- function it is a warning on Lua 5.4 (see warn), and silence on others.
--- @tparam function|nil fn called with the link's id, its hook ("cgroup_inet_egress") and, with trace on, a
--- traceback of where it was made; its errors are dropped
+-- @tparam function|nil fn called with the link's id (0 for USDT probes), its hook ("cgroup_inet_egress") and, with
+-- trace on, a traceback of where it was made; its errors are dropped
 -- @usage ebpf.on_collect(function(id, hook, made) log(("link %d on %s was lost%s"):format(id, hook, made)) end)
 function M.on_collect(fn)
   if fn ~= nil then

@@ -84,13 +84,19 @@ M.freplace = require "ebpf.freplace".link
 
 --- Attach a program where its ELF section says, by libbpf: fentry, fexit, fmod_ret, kprobe, kretprobe, ksyscall,
 -- uprobe, uretprobe, tracepoint, raw_tp, tp_btf, lsm, iter, freplace and the multi forms that this libbpf knows. The
--- Link owns a descriptor of its own and survives program and Object. Not USDT, which is many links at once; not the
--- sections of hooks (xdp, tc, cgroup, sk_lookup, netfilter …), which name no device or cgroup.
+-- Link owns a descriptor of its own and survives program and Object. Not the sections of hooks (xdp, tc, cgroup,
+-- sk_lookup, netfilter …), which name no device or cgroup.
 -- Such links can't be detached (EOPNOTSUPP) or, but for iterators, updated: close them.
 --
 -- A struct_ops (a TCP congestion control, a scheduler …) is a map, of section .struct_ops (with libbpf 1.2, also
 -- .struct_ops.link): its functions are registered as a whole until the Link is gone, and Link:update takes another
 -- map.
+--
+-- A USDT probe is at many places, with a link of the kernel's at each, which libbpf holds together: that Link keeps the
+-- memory and descriptors of its Object, even a closed one, until it is closed too. It has no `id`, can't be pinned or
+-- updated (EOPNOTSUPP), and `fd` is nil; its `info` tells type "usdt", program_id, path, provider and name. A process
+-- that is forked can't end it, and closing it there changes nothing. An Object has room for 256 places
+-- (BPF_USDT_MAX_SPEC_CNT); libbpf before 1.3 may crash when they are exhausted after such a Link was closed.
 -- @function auto
 -- @tparam Program|Map program taken from an Object that is open still; or a struct_ops map, from anywhere
 -- @tparam[opt] table opts what an iterator goes over, which is read once, here: `map` (a Map: for bpf_map_elem and
@@ -100,8 +106,8 @@ M.freplace = require "ebpf.freplace".link
 -- @treturn[1] Link
 -- @treturn[2] nil, message (with libbpf's words), errno: EINVAL (not from an Object; its Object is closed; an option
 -- that this program doesn't take, or lacks; a struct_ops that the kernel refuses), ENOTSUP (a section that names no
--- place, USDT, links on perf events before Linux 5.15, pid and tid before 6.1, struct_ops before 6.4), ENOENT (no such
--- function or tracepoint), EEXIST
+-- place, links on perf events before Linux 5.15, pid and tid before 6.1, struct_ops before 6.4), ENOENT (no such
+-- function, tracepoint or probe), ESRCH (USDT, and the program lacks usdt.bpf.h), E2BIG (too many USDT probes), EEXIST
 -- (a struct_ops of this name), EBUSY, EPERM
 -- @see bpf(2), BPF_LINK_CREATE (iterators: Linux 5.8; over cgroups, pid, tid: 6.1; struct_ops: 6.4);
 -- kernel/bpf/bpf_iter.c, kernel/bpf/bpf_struct_ops.c
