@@ -318,7 +318,7 @@ static const struct btf_var_secinfo *find_variable(const struct btf *btf, const 
     const struct btf_type *type = id > 0 ? btf__type_by_id(btf, (uint32_t)id) : NULL;
     const struct btf_var_secinfo *variable = type ? btf_var_secinfos(type) : NULL;
 
-    for (int i = 0; type && i < btf_vlen(type); i++) {
+    for (uint32_t i = 0; type && i < (uint32_t)btf_vlen(type); i++) {
         const struct btf_type *t = btf__type_by_id(btf, variable[i].type);
 
         if (strcmp(btf__name_by_offset(btf, t->name_off), name) == 0)
