@@ -123,4 +123,26 @@ w.describe("out of memory", function(world)
       in_every_scarcity(call, name:find "^hook:" and nothing_attached or nil)
     end)
   end
+
+  -- What is taken from an Object: made once, since loading takes long.
+  local taken = {
+    ["link.auto of a struct_ops"] = {"congestion", function(object)
+      local table_of_functions = object:map "first"
+      close(ebpf.link.auto(table_of_functions))
+      close(table_of_functions)
+    end},
+    ["link.auto of an iterator"] = {"iterators", function(object)
+      local elements = object:program "elements"
+      close(ebpf.link.auto(elements, {map = map}))
+      close(elements)
+    end},
+  }
+
+  for name, case in pairs(taken) do
+    it("loses nothing in " .. name, function()
+      local object = world():keep(ebpf.object.open(("build/spec/support/%s.bpf.o"):format(case[1])))
+      assert(object:load())
+      in_every_scarcity(function() case[2](object) end)
+    end)
+  end
 end)
