@@ -96,7 +96,8 @@ M.freplace = require "ebpf.freplace".link
 -- memory and descriptors of its Object, even a closed one, until it is closed too. It has no `id`, can't be pinned or
 -- updated (EOPNOTSUPP), and `fd` is nil; its `info` tells type "usdt", program_id, path, provider and name. A process
 -- that is forked can't end it, and closing it there changes nothing. An Object has room for 256 places
--- (BPF_USDT_MAX_SPEC_CNT); libbpf before 1.3 may crash when they are exhausted after such a Link was closed.
+-- (BPF_USDT_MAX_SPEC_CNT); libbpf before 1.3 may crash when they are exhausted after such a Link was closed. Compile
+-- the program with the bpf/usdt.bpf.h of the libbpf that runs: with that of 1.1, it reads no arguments under 1.8.
 -- @function auto
 -- @tparam Program|Map program taken from an Object that is open still; or a struct_ops map, from anywhere
 -- @tparam[opt] table opts what an iterator goes over, which is read once, here: `map` (a Map: for bpf_map_elem and
