@@ -3,9 +3,9 @@
 local core = require "ebpf.core"
 local device = require "ebpf.device"
 local errors = require "ebpf.errors"
-local holders = require "ebpf.holders"
 local options = require "ebpf.options"
 local origin = require "ebpf.origin"
+local owner = require "ebpf.xdp_owner"
 
 local M = {}
 local flag = core.abi.constants
@@ -14,51 +14,24 @@ local attach_type = core.names.attach_type.xdp
 local flags = {generic = flag.XDP_SKB_MODE, native = flag.XDP_DRV_MODE, offload = flag.XDP_HW_MODE}
 local modes = {"native", "generic", "offload"}
 
--- What ip(8) calls each mode when it switches XDP off.
-local switch = {generic = "xdpgeneric", native = "xdpdrv", offload = "xdpoffload"}
-
--- Who put this program on the device, and what to do about it.
-local function holder(ifindex, name, mode, id)
-  local program, program_name = holders.program(id)
-  local what = ("%s runs in %s mode"):format(program, mode)
-  local links = holders.links {type = "xdp", ifindex = ifindex, program_id = id}
-  local link = holders.name(links)
-  if program_name == "xdp_dispatcher" then
-    what = what .. ", the dispatcher of libxdp: what it loads is added with xdp-loader(8)"
-  end
-  if link then
-    return ("%s, held by %s: use link:update or link:detach there"):format(what, link)
-  end
-  if not links then
-    return what .. " (whether a link holds it takes CAP_SYS_ADMIN to tell)"
-  end
-  return ("%s, attached through netlink: ip link set dev %s %s off"):format(what, name, switch[mode])
-end
-
-local function any_mode(running)
-  for _, mode in ipairs(modes) do
-    if running[mode] then
-      return mode, running[mode]
-    end
-  end
+local function in_the_way(context, mode, id)
+  local who, advice = owner.describe(context.ifindex, context.name, mode, id)
+  return advice and who .. ": " .. advice or who
 end
 
 local reasons = {}
 
-function reasons.EBUSY(context, running)
-  local mode, id = context.mode, context.mode and running[context.mode]
-  if not mode then -- the kernel chose: native where the driver has it
-    mode, id = any_mode(running)
-  end
-  return id and "one program a mode: " .. holder(context.ifindex, context.name, mode, id)
+function reasons.EBUSY(context) -- without a mode the kernel chose: native where the driver has it
+  local mode, id = owner.running(context.ifindex, context.mode)
+  return mode and "one program a mode: " .. in_the_way(context, mode, id)
 end
 
-function reasons.EEXIST(context, running)
-  local mode, id = any_mode(running)
-  if id then
-    return "native and generic XDP exclude each other: " .. holder(context.ifindex, context.name, mode, id)
+function reasons.EEXIST(context)
+  local mode, id = owner.running(context.ifindex)
+  if mode then
+    return "native and generic XDP exclude each other: " .. in_the_way(context, mode, id)
   end
-  return "a device above this one (a bond, a team, a bridge) runs XDP itself"
+  return mode == false and "a device above this one (a bond, a team, a bridge) runs XDP itself"
 end
 
 function reasons.EINVAL(context)
@@ -78,17 +51,33 @@ function reasons.EOPNOTSUPP(context)
     context.mode or "native")
 end
 
-local function failure(context, message, number)
+local function failure(operation, context, message, number)
   local reason = reasons[errors.errno[number]]
-  local running = reason and core.xdp.query(context.ifindex) or {}
   local why, other
   if reason then
-    why, other = reason(context, running)
+    why, other = reason(context)
   end
   if not why then
     return nil, message, number
   end
-  return errors.fail("link xdp", context.subject, other or number, why)
+  return errors.fail(operation, "on " .. context.name, other or number, why)
+end
+
+--- A new link on a device; what fails is explained.
+-- @string operation of the message
+-- @int ifindex
+-- @string name of the device
+-- @tparam Program program
+-- @string[opt] mode
+-- @treturn[1] Link
+-- @treturn[2] nil, message, errno
+function M.create(operation, ifindex, name, program, mode)
+  local link, message, number = core.link_create.on(operation, "on " .. name, program, attach_type, ifindex,
+    mode and flags[mode] or 0)
+  if link then
+    return link
+  end
+  return failure(operation, {program = program, mode = mode, ifindex = ifindex, name = name}, message, number)
 end
 
 function M.link(dev, program, opts)
@@ -102,16 +91,13 @@ function M.link(dev, program, opts)
   if not ifindex then
     return nil, name, number
   end
-  local subject = "on " .. name
   local link, message
-  link, message, number = core.link_create.on("link xdp", subject, program, attach_type, ifindex,
-    opts.mode and flags[opts.mode] or 0)
-  if link then
-    origin.note(link)
-    return link
+  link, message, number = M.create("link xdp", ifindex, name, program, opts.mode)
+  if not link then
+    return nil, message, number
   end
-  return failure({program = program, mode = opts.mode, ifindex = ifindex, name = name, subject = subject}, message,
-    number)
+  origin.note(link)
+  return link
 end
 
 return M
