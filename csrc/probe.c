@@ -1,6 +1,7 @@
 /* Probes: calls that can't succeed and change nothing; which errno they give tells what the kernel knows.
  * Commands: PROG_ATTACH, LINK_CREATE, LINK_DETACH, PROG_QUERY, OBJ_GET, TOKEN_CREATE, each with a descriptor or index
- * that is none; MAP_CREATE of a type that is none; PROG_LOAD of two instructions where they want a program first.
+ * that is none; MAP_CREATE of a type that is none; PROG_LOAD of two instructions where they want a program first, and of
+ * one that replaces nothing.
  * Nothing is owned. What an errno means is in lua/ebpf/features.lua. */
 #include <errno.h>
 #include <unistd.h>
@@ -141,12 +142,41 @@ static int probe_struct_ops(lua_State *L)
     return 1;
 }
 
+/* freplace() -> 0 where the verifier has something to say about a program that replaces nothing, else errno:
+ * for a type that it doesn't know the kernel says EINVAL as well, but without a word. */
+static int probe_freplace(lua_State *L)
+{
+    static const uint64_t insns[] = {UINT64_C(0x00000001000000b7), 0x95}; /* r0 = 1; exit */
+    char log[256] = "";
+    struct abi_prog_load attr = {
+        .prog_type = ABI_PROG_TYPE_EXT,
+        .insn_cnt = 2,
+        .insns = (uint64_t)(uintptr_t)insns,
+        .license = (uint64_t)(uintptr_t) "GPL",
+        .log_level = 1,
+        .log_size = sizeof(log),
+        .log_buf = (uint64_t)(uintptr_t)log,
+    };
+    int fd = bpf_cmd_prog_load(&attr), error = errno;
+
+    if (fd >= 0)
+        close(fd);
+    lua_pushinteger(L, fd >= 0 || *log ? 0 : error);
+    return 1;
+}
+
 static const luaL_Reg functions[] = {
-    {"prog_attach", probe_prog_attach}, {"link_create", probe_link_create},
-    {"link_detach", probe_link_detach}, {"prog_query", probe_prog_query},
-    {"link_of", probe_link_of},         {"path_fd", probe_path_fd},
-    {"revision", probe_revision},       {"token", probe_token},
-    {"struct_ops", probe_struct_ops},   {NULL, NULL},
+    {"prog_attach", probe_prog_attach},
+    {"link_create", probe_link_create},
+    {"link_detach", probe_link_detach},
+    {"prog_query", probe_prog_query},
+    {"link_of", probe_link_of},
+    {"path_fd", probe_path_fd},
+    {"revision", probe_revision},
+    {"token", probe_token},
+    {"struct_ops", probe_struct_ops},
+    {"freplace", probe_freplace},
+    {NULL, NULL},
 };
 
 int ebpf_open_probe(lua_State *L)

@@ -104,8 +104,9 @@ describe("the ABI", function()
     for name, value in pairs(constants) do
       local map_type = (name:match "^MAP_TYPE_(.*)$" or ""):lower()
       local link_type = (name:match "^LINK_TYPE_(.*)$" or ""):lower()
+      local program_type = (name:match "^PROG_TYPE_(.*)$" or ""):lower()
       local theirs = uapi.flags[name] or uapi.commands[name:lower()] or uapi.link_types[link_type]
-        or core.names.map_type[map_type] or uapi.attach_types[name:lower()]
+        or uapi.program_types[program_type] or core.names.map_type[map_type] or uapi.attach_types[name:lower()]
       assert.same({name, theirs}, {name, value})
     end
   end)

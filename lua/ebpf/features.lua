@@ -95,6 +95,13 @@ local probes = {
     what = "a link of struct_ops", since = "6.4", yes = errno.ENOTSUPP, no = errno.EINVAL,
     probe = function() return core.probe.struct_ops() end,
   },
+  -- the kernel says EINVAL of a type that it doesn't know as well, but its verifier then has no words: 0 is words
+  freplace = {
+    hook = "function of a program",
+    can = "`ebpf.link.freplace`: programs that replace it",
+    what = "a program that replaces a function of another (freplace)", since = "5.6", yes = 0, no = errno.EINVAL,
+    probe = function() return core.probe.freplace() end,
+  },
   pin_path_fd = {
     hook = "pins",
     can = "relative to the directory's descriptor (before, through /proc)",
