@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "bpf_cmd.h"
+#include "btf.h"
 #include "fail.h"
 #include "things.h"
 #include "modules.h"
@@ -35,8 +36,7 @@ static void *fetch(int fd, uint32_t *size)
     return NULL;
 }
 
-/* The kernel's BTF of this id, to be freed by btf__free; NULL with errno. */
-static struct btf *load_by_id(uint32_t id)
+struct btf *ebpf_btf_load(uint32_t id)
 {
     int fd = bpf_cmd_fd_by_id(ABI_BTF_GET_FD_BY_ID, id);
     uint32_t size = 0;
@@ -72,7 +72,7 @@ static int function_id(lua_State *L)
     if (!info.btf_id)
         return ebpf_fail_why(L, EINVAL, "the program was loaded without BTF", "function", "%s of program %u", name,
                              info.id);
-    btf = load_by_id(info.btf_id);
+    btf = ebpf_btf_load(info.btf_id);
     if (!btf)
         return ebpf_fail(L, errno, "function", "%s of program %u", name, info.id);
     id = btf__find_by_name_kind(btf, name, BTF_KIND_FUNC);

@@ -213,7 +213,7 @@ static bool gone(const struct abi_link_info *info, const struct ebpf_link *link)
 
 /* "It worked for a while, then the program was gone": a link that the collector closes says so. Never an error.
  * Closed first: what follows allocates, and an error there must not leave a descriptor behind. */
-static void link_collected(lua_State *L, struct ebpf_handle *handle)
+void ebpf_link_collected(lua_State *L, struct ebpf_handle *handle)
 {
     struct ebpf_link *link = (struct ebpf_link *)handle;
     struct abi_link_info info = {0}; /* of USDT: id 0 */
@@ -345,7 +345,7 @@ const struct ebpf_class ebpf_link_class = {
     .methods = methods,
     .release = link_release,
     .describe = link_tostring,
-    .collected = link_collected,
+    .collected = ebpf_link_collected,
 };
 
 static const luaL_Reg functions[] = {

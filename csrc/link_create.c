@@ -60,17 +60,17 @@ static int create_netfilter(lua_State *L)
     return finish(L, link, bpf_cmd_link_create_netfilter(program->fd, &hook), "link netfilter", subject);
 }
 
-/* freplace(subject, program, target | nil, btf_id | nil) -> link */
+/* freplace(operation, subject, program, target | nil, btf_id | nil) -> link */
 static int create_freplace(lua_State *L)
 {
-    const char *subject = luaL_checkstring(L, 1);
-    struct ebpf_handle *program = ebpf_handle_check(L, 2, &ebpf_program_class);
-    struct ebpf_handle *target = ebpf_handle_opt(L, 3, &ebpf_program_class);
-    uint32_t btf_id = ebpf_opt_u32(L, 4, 0);
+    const char *operation = luaL_checkstring(L, 1), *subject = luaL_checkstring(L, 2);
+    struct ebpf_handle *program = ebpf_handle_check(L, 3, &ebpf_program_class);
+    struct ebpf_handle *target = ebpf_handle_opt(L, 4, &ebpf_program_class);
+    uint32_t btf_id = ebpf_opt_u32(L, 5, 0);
     struct ebpf_link *link = new_link(L);
     int fd = bpf_cmd_link_create_freplace(program->fd, target ? target->fd : -1, btf_id);
 
-    return finish(L, link, fd, "link freplace", subject);
+    return finish(L, link, fd, operation, subject);
 }
 
 /* iter(subject, program, map_fd | nil, order | nil, cgroup_fd | nil, tid | nil, pid | nil) -> link: for maps, for cgroups,

@@ -34,6 +34,13 @@ static int load_with_log(lua_State *L, struct abi_prog_load *attr, const char **
     return fd;
 }
 
+int ebpf_program_load(lua_State *L, struct abi_prog_load *attr, const char **log)
+{
+    int fd = bpf_cmd_prog_load(attr);
+
+    return fd < 0 && errno != EPERM ? load_with_log(L, attr, log) : fd;
+}
+
 /* load(type, insns, name, license, attach_type, flags, attach_btf_id, attach_prog_fd, token) -> program */
 static int program_load(lua_State *L)
 {
@@ -62,9 +69,7 @@ static int program_load(lua_State *L)
         attr.prog_token_fd = token;
     }
     handle = ebpf_handle_new(L, &ebpf_program_class, 0);
-    fd = bpf_cmd_prog_load(&attr);
-    if (fd < 0 && errno != EPERM)
-        fd = load_with_log(L, &attr, &log);
+    fd = ebpf_program_load(L, &attr, &log);
     if (fd < 0 && errno == EPERM && token >= 0)
         return ebpf_fail_why(L, EPERM, ebpf_token_refuses, "program load", "%s", name);
     if (fd < 0)

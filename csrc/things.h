@@ -2,6 +2,7 @@
 #ifndef EBPF_THINGS_H
 #define EBPF_THINGS_H
 
+#include "bpf_abi.h"
 #include "handle.h"
 
 #pragma GCC visibility push(hidden)
@@ -32,6 +33,12 @@ int ebpf_map_learn(struct ebpf_handle *handle);
 
 /* Adds from_id, from_fd and next to the table on top. */
 void ebpf_things_functions(lua_State *L, const struct ebpf_class *class);
+
+/* The end of a link that nobody closed, for classes whose handle starts with a struct ebpf_link. */
+void ebpf_link_collected(lua_State *L, struct ebpf_handle *handle);
+
+/* PROG_LOAD; when that fails, again for the verifier's words, held by a userdata that is left on the stack. */
+int ebpf_program_load(lua_State *L, struct abi_prog_load *attr, const char **log);
 
 /* To be called between making a link's handle and the link. */
 void ebpf_link_sentinel(lua_State *L);

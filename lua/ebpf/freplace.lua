@@ -58,7 +58,7 @@ function M.link(program, target, function_name)
       ("the program is of type %s, and only ext (section freplace) replaces functions"):format(info.type))
   end
   local link
-  link, message, number = core.link_create.freplace(subject, program, target, btf_id)
+  link, message, number = core.link_create.freplace("link freplace", subject, program, target, btf_id)
   if link then
     origin.note(link)
     return link

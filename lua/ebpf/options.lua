@@ -61,6 +61,25 @@ function M.path(what, argument, value)
   return value
 end
 
+--- Raises unless the value is instructions: a string of 8 bytes each, or a list of such strings.
+-- @string what the function
+-- @param value
+-- @treturn string
+function M.instructions(what, value)
+  if type(value) ~= "string" and type(value) ~= "table" then
+    error(("bad argument 'insns' to '%s' (string or table expected, got %s)"):format(what,
+      value == nil and "no value" or M.class(value)), 3)
+  end
+  if type(value) == "table" then
+    value = table.concat(value)
+  end
+  if #value == 0 or #value % 8 ~= 0 then
+    error(("bad argument 'insns' to '%s' (instructions of 8 bytes each expected, got %d bytes)"):format(what, #value),
+      3)
+  end
+  return value
+end
+
 -- What an option may be, beyond M.class: text to say, and whether a value is it.
 local special = {
   any = {"anything", function() return true end},

@@ -35,15 +35,7 @@ function M.load(spec)
   if spec.attach_type then
     attach_type = options.name(what, "attach_type", spec.attach_type, names.attach_type, "attach type")
   end
-  local insns = spec.insns
-  options.expect(what, "insns", insns, "string", "table")
-  if type(insns) == "table" then
-    insns = table.concat(insns)
-  end
-  if #insns == 0 or #insns % 8 ~= 0 then
-    error(("bad argument 'insns' to '%s' (instructions of 8 bytes each expected, got %d bytes)"):format(
-      what, #insns), 2)
-  end
+  local insns = options.instructions(what, spec.insns)
   local name = spec.name or ""
   if #name > 15 then
     error(("bad argument 'name' to '%s' (at most 15 bytes, got %d)"):format(what, #name), 2)
