@@ -58,6 +58,7 @@ enum { ABI_TRACE_ITER = 28, ABI_STRUCT_OPS = 44, ABI_NETFILTER = 45 }; /* attach
 /* Attach, link, program and map types have their numbers in names.c: the index is the number. */
 enum {
     ABI_LINK_TYPE_CGROUP = 3,
+    ABI_PROG_TYPE_XDP = 6,
     ABI_PROG_TYPE_EXT = 28,
     ABI_MAP_TYPE_PERCPU_HASH = 5,
     ABI_MAP_TYPE_PERCPU_ARRAY = 6,

@@ -31,6 +31,8 @@ __attribute__((visibility("default"))) int luaopen_ebpf_core(lua_State *L)
     add(L, "pin", ebpf_open_pin);
     add(L, "probe", ebpf_open_probe);
     add(L, "program", ebpf_open_program);
+    add(L, "rootlet", ebpf_open_rootlet);
+    add(L, "rootlet_program", ebpf_open_rootlet_program);
     add(L, "struct_ops", ebpf_open_struct_ops);
     add(L, "token", ebpf_open_token);
     add(L, "xdp", ebpf_open_xdp);

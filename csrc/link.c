@@ -323,10 +323,11 @@ static int on_collect(lua_State *L)
     return 0;
 }
 
-/* set_origin(link, text): where it was made, for on_collect */
+/* set_origin(link | rootlet, text): where it was made, for on_collect */
 static int set_origin(lua_State *L)
 {
-    struct ebpf_link *link = check(L);
+    struct ebpf_link *rootlet = ebpf_handle_test(L, 1, &ebpf_rootlet_class);
+    struct ebpf_link *link = rootlet ? rootlet : check(L);
     const char *text = luaL_checkstring(L, 2);
 
     free(link->origin);

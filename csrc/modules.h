@@ -25,6 +25,8 @@ int ebpf_open_object(lua_State *L);
 int ebpf_open_pin(lua_State *L);
 int ebpf_open_probe(lua_State *L);
 int ebpf_open_program(lua_State *L);
+int ebpf_open_rootlet(lua_State *L);
+int ebpf_open_rootlet_program(lua_State *L);
 int ebpf_open_struct_ops(lua_State *L);
 int ebpf_open_token(lua_State *L);
 int ebpf_open_xdp(lua_State *L);

@@ -57,6 +57,8 @@ build = {
         "csrc/pin.c",
         "csrc/probe.c",
         "csrc/program.c",
+        "csrc/rootlet.c",
+        "csrc/rootlet_program.c",
         "csrc/struct_ops.c",
         "csrc/things.c",
         "csrc/token.c",

@@ -383,6 +383,7 @@ w.describe("the reason given", function(world)
     ["link auto ENOENT"] = "a tracepoint that the kernel lacks: which errno that is hangs on libbpf and tracefs",
     ["link auto ESRCH"] = "a kprobe on a function that the kernel lacks: which errno that is hangs on the kernel",
     ["netns ESRCH"] = "a process that ends while its file is opened",
+    ["slot attach ENOTSUPP"] = "an architecture without BPF trampolines",
     ["query EINVAL"] = "needs an attach type that is newer than the kernel",
     ["object load EINVAL"] = "hangs on what the object asks for",
     ["pin get EINVAL"] = "nothing else than programs, maps and links can be pinned up to 7.2",
@@ -394,7 +395,10 @@ w.describe("the reason given", function(world)
     ["link flow_dissector"] = "spec/netns_spec.lua", ["link netfilter"] = "spec/netfilter_spec.lua",
     ["link sockmap"] = "spec/sockmap_spec.lua", ["link struct_ops"] = "spec/struct_ops_spec.lua",
     ["link lines"] = "spec/auto_spec.lua",
-    ["link auto"] = "spec/auto_spec.lua", ["link usdt"] = "spec/usdt_spec.lua", netns = "spec/netns_spec.lua",
+    ["link auto"] = "spec/auto_spec.lua", ["link usdt"] = "spec/usdt_spec.lua",
+    ["rootlet load"] = "spec/rootlet_spec.lua",
+    ["rootlet open"] = "spec/rootlet_spec.lua", ["slot attach"] = "spec/rootlet_spec.lua",
+    netns = "spec/netns_spec.lua",
   }
 
   it("is provoked for every row of the hints, or is known not to be", function()

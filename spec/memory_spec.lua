@@ -115,6 +115,7 @@ w.describe("out of memory", function(world)
       object:maps()
       object:close()
     end,
+    ["rootlet.open"] = function() close(ebpf.rootlet.open("lo", {slots = 2})) end,
     ["features"] = function() ebpf.features() end,
   }
 

@@ -98,7 +98,7 @@ local probes = {
   -- the kernel says EINVAL of a type that it doesn't know as well, but its verifier then has no words: 0 is words
   freplace = {
     hook = "function of a program",
-    can = "`ebpf.link.freplace`: programs that replace it",
+    can = "`ebpf.link.freplace`, `ebpf.rootlet`: programs that replace it",
     what = "a program that replaces a function of another (freplace)", since = "5.6", yes = 0, no = errno.EINVAL,
     probe = function() return core.probe.freplace() end,
   },

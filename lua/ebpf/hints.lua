@@ -129,6 +129,19 @@ return {
     E2BIG = "the program has too many instructions, or too many for the verifier to follow",
     EBADF = "an instruction names a map by a descriptor that is not open",
   },
+  ["rootlet load"] = {
+    EPERM = load,
+    EACCES = "the verifier refused the program",
+    EINVAL = "the verifier refused the program",
+    E2BIG = "the program has too many instructions, or too many for the verifier to follow",
+  },
+  ["rootlet open"] = {EPERM = admin},
+  ["slot attach"] = {
+    EPERM = bpf,
+    EINVAL = "the program does not fit: it was loaded for a function of another kind",
+    EBUSY = "the slot is taken",
+    ENOTSUPP = "this architecture can't replace functions of running programs (BPF trampolines)",
+  },
   token = {ENOENT = "there is no such directory", ENOTDIR = "the root of a bpffs is a directory"},
   ["token create"] = {
     EPERM = token,

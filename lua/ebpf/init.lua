@@ -18,6 +18,7 @@ local M = {
   object = require "ebpf.object",
   pin = require "ebpf.pin",
   program = require "ebpf.program",
+  rootlet = require "ebpf.rootlet",
   token = require "ebpf.token",
 }
 require "ebpf.attachment"

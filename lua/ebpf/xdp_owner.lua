@@ -30,10 +30,16 @@ function M.running(ifindex, mode)
   return false
 end
 
--- What the program is known as, and what to do about it.
-local function kind(info)
+-- What the program is known as, and what to do about it: of libxdp's dispatcher and of a rootlet.
+local function kind(program, info)
   if info.name == "xdp_dispatcher" and #info.map_ids == 1 then
     return ", the dispatcher of libxdp", "what it loads is added with xdp-loader(8)"
+  end
+  local version = core.rootlet_program.version(program)
+  if version == core.rootlet_program.own_version then
+    return ", a rootlet", "rootlet.open opens it"
+  elseif version then
+    return (", a rootlet of version %d, which this library does not know"):format(version)
   end
 end
 
@@ -49,7 +55,7 @@ function M.describe(ifindex, name, mode, id)
   local info = program and program:info()
   local words, advice
   if info then
-    words, advice = kind(info)
+    words, advice = kind(program, info)
   end
   if program then
     program:close()
