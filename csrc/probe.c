@@ -72,16 +72,17 @@ static int load_program(uint32_t type, uint32_t attach_type)
     return bpf_cmd_prog_load(&attr);
 }
 
-/* link_of(program_type, attach_type) -> errno: of the load, or of LINK_CREATE on no target */
+/* link_of(program_type, attach_type, target | nil, flags | nil) -> errno: of the load, or of LINK_CREATE; without a target,
+ * on none */
 static int probe_link_of(lua_State *L)
 {
-    uint32_t attach_type = ebpf_check_u32(L, 2);
-    struct bpf_cmd_position position = {0};
+    uint32_t attach_type = ebpf_check_u32(L, 2), target = ebpf_opt_u32(L, 3, (uint32_t)-1);
+    struct bpf_cmd_position position = {.flags = ebpf_opt_u32(L, 4, 0)};
     int fd = load_program(ebpf_check_u32(L, 1), attach_type);
     int error = errno;
 
     if (fd >= 0) {
-        bpf_cmd_link_create(fd, (uint32_t)-1, attach_type, &position);
+        bpf_cmd_link_create(fd, target, attach_type, &position);
         error = errno;
         close(fd);
     }

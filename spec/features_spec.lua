@@ -81,6 +81,10 @@ w.describe("the features", function(world)
       run("ip link del " .. name)
       return works
     end,
+    xdp_link = function()
+      local link = ebpf.link.xdp("lo", world():program(2, {type = "xdp"}), {mode = "generic"})
+      return link ~= nil and link:close()
+    end,
     netns_link = function()
       local program = world():program(1, {type = "sk_lookup", attach_type = "sk_lookup"})
       local link = ebpf.link.netns("/proc/self/ns/net", program)

@@ -13,7 +13,7 @@ local attach_type, program_type = core.names.attach_type, core.names.program_typ
 local ingress = attach_type.cgroup_inet_ingress
 local flag = core.abi.constants
 
-local NO_DEVICE = 0 -- an index that no device has
+local NO_DEVICE, LOOPBACK = 0, 1 -- the index that no device has; that of lo in every network namespace
 
 -- Each probe ends at a descriptor or a device that isn't there (yes), or before it is looked at: at a flag or a command
 -- that the kernel doesn't know (no). Any other errno can't tell. `hook` is where it applies and
@@ -70,6 +70,15 @@ local probes = {
     probe = function() return core.probe.token() end,
   },
   -- these load a program of two instructions for a moment, since the kernel looks at the rest only then
+  -- offloading to loopback, which no kernel does, and says so where it knows XDP links
+  xdp_link = {
+    hook = "XDP",
+    can = "`ebpf.link.xdp`: one program a device and mode",
+    what = "a link on XDP", since = "5.9", yes = errno.EOPNOTSUPP, no = errno.EINVAL,
+    probe = function()
+      return core.probe.link_of(program_type.xdp, attach_type.xdp, LOOPBACK, flag.XDP_HW_MODE)
+    end,
+  },
   netns_link = {
     hook = "network namespace",
     can = "`ebpf.link.netns`: sk_lookup, flow_dissector",
