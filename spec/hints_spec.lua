@@ -396,8 +396,8 @@ w.describe("the reason given", function(world)
     ["link sockmap"] = "spec/sockmap_spec.lua", ["link struct_ops"] = "spec/struct_ops_spec.lua",
     ["link lines"] = "spec/auto_spec.lua",
     ["link auto"] = "spec/auto_spec.lua", ["link usdt"] = "spec/usdt_spec.lua",
-    ["rootlet load"] = "spec/rootlet_spec.lua",
-    ["rootlet open"] = "spec/rootlet_spec.lua", ["slot attach"] = "spec/rootlet_spec.lua",
+    ["rootlet load"] = "spec/slot_spec.lua",
+    ["rootlet open"] = "spec/rootlet_spec.lua", ["slot attach"] = "spec/slot_spec.lua",
     netns = "spec/netns_spec.lua",
   }
 

@@ -51,13 +51,21 @@ function M.inode(path)
   return tonumber(lfs.symlinkattributes(path, "target"):match "%d+")
 end
 
---- Sends a datagram through loopback and tells whether it arrives.
-function M.passes(world)
+--- Sends and receives one datagram at a time over loopback.
+-- @treturn function whether the next one comes through
+function M.line(world)
   local receiver, port = world:receiver()
   local sender = world:receiver()
-  assert(sender:sendto("x", "127.0.0.1", port))
   receiver:settimeout(0.2)
-  return receiver:receive() ~= nil
+  return function()
+    assert(sender:sendto("x", "127.0.0.1", port))
+    return receiver:receive() ~= nil
+  end
+end
+
+--- Sends a datagram through loopback and tells whether it arrives.
+function M.passes(world)
+  return M.line(world)()
 end
 
 return M

@@ -1,4 +1,4 @@
-/* For spec/rootlet_spec.lua: what takes a rootlet's slot. */
+/* For spec/slot_spec.lua: what takes a rootlet's slot. */
 #include <linux/bpf.h>
 
 #include <bpf/bpf_helpers.h>

@@ -1,4 +1,4 @@
-/* For spec/rootlet_spec.lua: a program for other() of freplace.bpf.c, whose parameters are not a slot's. */
+/* For spec/slot_spec.lua: a program for other() of freplace.bpf.c, whose parameters are not a slot's. */
 #include <linux/bpf.h>
 
 #include <bpf/bpf_helpers.h>
