@@ -27,6 +27,21 @@ static inline void compat_setfuncs(lua_State *L, const luaL_Reg *functions)
 #define compat_newuserdata(L, size) lua_newuserdata(L, size)
 #endif
 
+/* A userdata with room for one table that it keeps; before compat_keep it has none that may be asked for. */
+#if LUA_VERSION_NUM >= 504
+#define compat_newkeeper(L, size) lua_newuserdatauv(L, size, 1)
+#define compat_keep(L, index) lua_setiuservalue(L, index, 1)
+#define compat_kept(L, index) lua_getiuservalue(L, index, 1)
+#elif LUA_VERSION_NUM >= 502
+#define compat_newkeeper(L, size) lua_newuserdata(L, size)
+#define compat_keep(L, index) lua_setuservalue(L, index)
+#define compat_kept(L, index) lua_getuservalue(L, index)
+#else
+#define compat_newkeeper(L, size) lua_newuserdata(L, size)
+#define compat_keep(L, index) lua_setfenv(L, index)
+#define compat_kept(L, index) lua_getfenv(L, index)
+#endif
+
 /* luaL_testudata, which Lua 5.1 lacks */
 static inline void *compat_testudata(lua_State *L, int index, const char *name)
 {

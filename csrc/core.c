@@ -13,11 +13,13 @@ __attribute__((visibility("default"))) int luaopen_ebpf_core(lua_State *L)
 {
     lua_newtable(L);
     add(L, "abi", ebpf_open_abi);
+    add(L, "address", ebpf_open_address);
     add(L, "attachment", ebpf_open_attachment);
     add(L, "auto", ebpf_open_auto);
     add(L, "btf", ebpf_open_btf);
     add(L, "cgroup", ebpf_open_cgroup);
     add(L, "clock", ebpf_open_clock);
+    add(L, "codec", ebpf_open_codec);
     add(L, "device", ebpf_open_device);
     add(L, "fail", ebpf_open_fail);
     add(L, "iter", ebpf_open_iter);

@@ -19,7 +19,7 @@ const char *ebpf_class_word(const struct ebpf_class *class)
 
 void *ebpf_handle_new(lua_State *L, const struct ebpf_class *class, size_t extra)
 {
-    struct ebpf_handle *handle = compat_newuserdata(L, class->size + extra);
+    struct ebpf_handle *handle = compat_newkeeper(L, class->size + extra);
 
     memset(handle, 0, class->size + extra);
     handle->class = class;
@@ -47,7 +47,7 @@ void ebpf_handle_close(void *data)
     handle->open = false;
     if (handle->class->release)
         handle->class->release(handle);
-    if (fd >= 0)
+    if (fd >= 0 && !handle->borrowed)
         close(fd);
 }
 

@@ -25,6 +25,7 @@ struct ebpf_handle {
     const struct ebpf_class *class;
     int fd; /* -1 when closed, and for what has none */
     bool open;
+    bool borrowed; /* the descriptor is another handle's to close */
     uint32_t id; /* the kernel's; 0 until asked for */
 };
 

@@ -55,6 +55,11 @@ int ebpf_map_learn(struct ebpf_handle *handle)
     map->key_size = info.key_size;
     map->value_size = info.value_size;
     map->max_entries = info.max_entries;
+    map->btf_id = info.btf_id;
+    map->key_type = info.btf_key_type_id;
+    map->value_type = info.btf_value_type_id;
+    map->prefixes = info.type == ABI_MAP_TYPE_LPM_TRIE && (info.key_size == 8 || info.key_size == 20);
+    map->types_known = info.btf_id == 0;
     map->cpus = ebpf_map_per_cpu(info.type) ? possible_cpus() : 1;
     map->stride = ebpf_map_per_cpu(info.type) ? (info.value_size + 7) / 8 * 8 : info.value_size;
     if (map->cpus == 0) {
@@ -213,16 +218,28 @@ static int map_id(lua_State *L)
 }
 
 static const luaL_Reg methods[] = {
-    {"get", map_get}, {"set", map_set}, {"delete", map_delete}, {"info", map_info}, {"id", map_id}, {NULL, NULL},
+    {"get", map_get}, {"set", map_set},          {"delete", map_delete}, {"info", map_info},
+    {"id", map_id},   {"codec", ebpf_map_codec}, {NULL, NULL},
 };
 
 static void map_release(struct ebpf_handle *handle)
 {
     struct ebpf_map *map = (struct ebpf_map *)handle;
 
+    ebpf_map_close_raw(handle);
     ebpf_elf_drop(map->elf);
     map->elf = NULL;
     map->table = NULL;
+}
+
+/* A method, or the field `raw`. */
+static int map_index(lua_State *L)
+{
+    lua_pushvalue(L, 2);
+    lua_rawget(L, lua_upvalueindex(1));
+    if (!lua_isnil(L, -1) || lua_type(L, 2) != LUA_TSTRING || strcmp(lua_tostring(L, 2), "raw") != 0)
+        return 1;
+    return ebpf_map_raw(L);
 }
 
 const struct ebpf_class ebpf_map_class = {
@@ -241,6 +258,11 @@ int ebpf_open_map(lua_State *L)
     lua_setfield(L, -2, "next_key");
     ebpf_things_functions(L, &ebpf_map_class);
     ebpf_class_open(L, &ebpf_map_class);
+    luaL_getmetatable(L, ebpf_map_class.name);
+    lua_pushvalue(L, -2);
+    lua_pushcclosure(L, map_index, 1);
+    lua_setfield(L, -2, "__index");
+    lua_pop(L, 1);
     lua_setfield(L, -2, "methods");
     return 1;
 }

@@ -2,22 +2,51 @@
 #ifndef EBPF_MAP_H
 #define EBPF_MAP_H
 
+#include "codec.h"
 #include "things.h"
 
 #pragma GCC visibility push(hidden)
 
-struct ebpf_elf;
 struct bpf_map;
+struct btf;
+struct ebpf_elf;
 
 struct ebpf_map {
     struct ebpf_handle handle;
     uint32_t type, key_size, value_size, max_entries;
-    uint32_t cpus;   /* values in one element: 1, or one a possible CPU */
-    uint32_t stride; /* bytes from one of them to the next */
+    uint32_t cpus;                                    /* values in one element: 1, or one a possible CPU */
+    uint32_t stride;                                  /* bytes from one of them to the next */
+    uint32_t btf_id, key_type, value_type;            /* what the kernel has of its types; 0: nothing */
+    const struct ebpf_codec *key_codec, *value_codec; /* kept by the userdata; NULL: integers and bytes */
+    uint32_t mask_size;                               /* of the room that checking needs */
+    int types_error;                                  /* errno: why there are none, though the kernel has them */
+    bool types_known;                                 /* not before the first use: asking takes three system calls */
+    bool prefixes;                                    /* keys are those of an LPM trie of addresses */
+    bool keeps;                                       /* the userdata has its table, of codecs and of the view */
+    struct ebpf_map *raw;                             /* the view without types, if there is one */
     /* Of a struct_ops from an Object, else NULL: libbpf's map, in the elf that it keeps. */
     struct ebpf_elf *elf;
     struct bpf_map *table;
 };
+
+/* What its userdata keeps. */
+enum { EBPF_MAP_KEY_CODEC = 1, EBPF_MAP_VALUE_CODEC, EBPF_MAP_RAW };
+
+/* The types of the map at index, in three steps: empty codecs, which may run finalizers; their layout, by BTF, which runs
+ * no Lua; and then their use. */
+void ebpf_map_new_codecs(lua_State *L, int index, struct ebpf_codec *codecs[2]);
+void ebpf_map_layout(struct ebpf_codec *codecs[2], const struct btf *btf, uint32_t key_type, uint32_t value_type);
+void ebpf_map_use_codecs(lua_State *L, struct ebpf_map *map, struct ebpf_codec *codecs[2]);
+
+/* The same with the kernel's BTF of the map. Without the privilege to read it, the map has no types; raises where
+ * something else is in the way. */
+void ebpf_map_ask_types(lua_State *L, int index);
+
+/* A method, and a field: each pushes what it has. */
+int ebpf_map_codec(lua_State *L);
+int ebpf_map_raw(lua_State *L);
+
+void ebpf_map_close_raw(struct ebpf_handle *handle);
 
 /* Gives the kernel the functions of a struct_ops, unless it has them. With libbpf 1.2 and newer, which has no call for this
  * alone, they are registered for a moment, where none of their name are. */
@@ -29,7 +58,7 @@ bool ebpf_map_per_cpu(uint32_t type);
  * finalizers, and these may use the same map, or close it. */
 struct ebpf_element {
     struct ebpf_map map;
-    char *key, *value;
+    char *key, *value, *mask;
     char room[512];
 };
 

@@ -7,11 +7,13 @@
 #pragma GCC visibility push(hidden)
 
 int ebpf_open_abi(lua_State *L);
+int ebpf_open_address(lua_State *L);
 int ebpf_open_attachment(lua_State *L);
 int ebpf_open_auto(lua_State *L);
 int ebpf_open_btf(lua_State *L);
 int ebpf_open_cgroup(lua_State *L);
 int ebpf_open_clock(lua_State *L);
+int ebpf_open_codec(lua_State *L);
 int ebpf_open_device(lua_State *L);
 int ebpf_open_fail(lua_State *L); /* {errno = names both ways, set_explainer = f, strerror = f} */
 int ebpf_open_iter(lua_State *L);

@@ -25,6 +25,22 @@ void ebpf_push_u64(lua_State *L, uint64_t value)
 #endif
 }
 
+void ebpf_push_s64(lua_State *L, int64_t value)
+{
+#if LUA_VERSION_NUM >= 503
+    lua_pushinteger(L, (lua_Integer)value);
+#else
+    char digits[24];
+
+    if (value > -(INT64_C(1) << 53) && value < (INT64_C(1) << 53)) {
+        lua_pushnumber(L, (lua_Number)value);
+        return;
+    }
+    snprintf(digits, sizeof(digits), "%" PRId64, value);
+    lua_pushstring(L, digits);
+#endif
+}
+
 static int parse_u64(const char *text, uint64_t *value)
 {
     char *end;
@@ -55,6 +71,58 @@ int ebpf_test_u64(lua_State *L, int index, uint64_t *value)
         return 0;
     *value = number < 0 ? (uint64_t)(int64_t)number : (uint64_t)number;
     return number < 0 ? (lua_Number)(int64_t)*value == number : (lua_Number)*value == number;
+}
+
+static enum ebpf_read read_digits(const char *text, size_t length, struct ebpf_integer *integer)
+{
+    size_t sign = length > 0 && *text == '-';
+
+    if (length == sign || strspn(text + sign, "0123456789") != length - sign)
+        return EBPF_NO_INTEGER;
+    if (!parse_u64(text + sign, &integer->bits))
+        return EBPF_TOO_LARGE;
+    integer->negative = sign && integer->bits != 0;
+    if (!integer->negative)
+        return EBPF_INTEGER_READ;
+    if (integer->bits > UINT64_C(1) << 63)
+        return EBPF_TOO_LARGE;
+    integer->bits = -integer->bits;
+    return EBPF_INTEGER_READ;
+}
+
+static enum ebpf_read read_number(lua_Number number, struct ebpf_integer *integer)
+{
+    if (!(number >= -9223372036854775808.0 && number < 18446744073709551616.0))
+        return number - number == 0 ? EBPF_TOO_LARGE : EBPF_NO_INTEGER;
+    integer->negative = number < 0;
+    integer->bits = number < 0 ? (uint64_t)(int64_t)number : (uint64_t)number;
+    if ((number < 0 ? (lua_Number)(int64_t)integer->bits : (lua_Number)integer->bits) != number)
+        return EBPF_NO_INTEGER;
+    return EBPF_INTEGER_READ;
+}
+
+enum ebpf_read ebpf_read_integer(lua_State *L, int index, struct ebpf_integer *integer)
+{
+    size_t length;
+    const char *text;
+
+    integer->whole = false;
+    switch (lua_type(L, index)) {
+    case LUA_TSTRING:
+        text = lua_tolstring(L, index, &length);
+        return read_digits(text, length, integer);
+    case LUA_TNUMBER:
+#if LUA_VERSION_NUM >= 503
+        if (lua_isinteger(L, index)) {
+            integer->bits = (uint64_t)lua_tointeger(L, index);
+            integer->whole = integer->negative = lua_tointeger(L, index) < 0;
+            return EBPF_INTEGER_READ;
+        }
+#endif
+        return read_number(lua_tonumber(L, index), integer);
+    default:
+        return EBPF_NO_INTEGER;
+    }
 }
 
 uint64_t ebpf_check_u64(lua_State *L, int index)

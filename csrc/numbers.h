@@ -2,6 +2,7 @@
 #ifndef EBPF_NUMBERS_H
 #define EBPF_NUMBERS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "compat.h"
@@ -9,12 +10,25 @@
 #pragma GCC visibility push(hidden)
 
 void ebpf_push_u64(lua_State *L, uint64_t value);
+void ebpf_push_s64(lua_State *L, int64_t value);
 uint64_t ebpf_check_u64(lua_State *L, int index);
 uint32_t ebpf_check_u32(lua_State *L, int index);
 uint32_t ebpf_opt_u32(lua_State *L, int index, uint32_t fallback);
 
 /* False when the value at index is no integer that fits; nothing is raised. */
 int ebpf_test_u64(lua_State *L, int index, uint64_t *value);
+
+/* An integer of any sign: the bits are those of a uint64_t or, if negative, of an int64_t. */
+struct ebpf_integer {
+    uint64_t bits;
+    bool negative;
+    bool whole; /* all 64 bits are meant: Lua >= 5.3 has the upper half of u64 as negative integers */
+};
+
+enum ebpf_read { EBPF_INTEGER_READ, EBPF_NO_INTEGER, EBPF_TOO_LARGE };
+
+/* From a number without a fraction or a string of digits. Nothing is raised or allocated. */
+enum ebpf_read ebpf_read_integer(lua_State *L, int index, struct ebpf_integer *integer);
 
 /* Unsigned integers of 1, 2, 4 or 8 bytes in memory, in the machine's byte order. */
 int ebpf_integer_size(uint32_t size);

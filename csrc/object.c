@@ -255,6 +255,22 @@ static int object_program(lua_State *L)
     return push_thing(L, object, bpf_program__fd(program), name);
 }
 
+/* The types of the map on the top, from the file: it knows some that libbpf does not give the kernel. */
+static void take_types(lua_State *L, const char *name)
+{
+    struct ebpf_map *map = lua_touserdata(L, -1);
+    struct ebpf_codec *codecs[2];
+    const struct ebpf_object *object;
+    const struct bpf_map *source;
+
+    ebpf_map_new_codecs(L, lua_gettop(L), codecs);
+    object = check_loaded(L);
+    source = bpf_object__find_map_by_name(object->object, name);
+    ebpf_map_layout(codecs, bpf_object__btf(object->object), bpf_map__btf_key_type_id(source),
+                    bpf_map__btf_value_type_id(source));
+    ebpf_map_use_codecs(L, map, codecs);
+}
+
 /* map(name) -> map */
 static int object_map(lua_State *L)
 {
@@ -266,6 +282,8 @@ static int object_map(lua_State *L)
         return ebpf_fail_why(L, ENOENT, "there is no map of this name", "object", "%s: %s", object->name, name);
     if (push_thing(L, object, bpf_map__fd(map), name) != 1)
         return 3;
+    take_types(L, name);
+    object = check_loaded(L);
     if (bpf_map__type(map) == BPF_MAP_TYPE_STRUCT_OPS) {
         struct ebpf_map *handle = ebpf_handle_check(L, -1, &ebpf_map_class);
 

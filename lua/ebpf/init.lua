@@ -2,6 +2,7 @@
 -- Success returns a value or true; a runtime failure returns nil, message, errno; misuse raises, naming the argument.
 -- @module ebpf
 
+local address = require "ebpf.address"
 local core = require "ebpf.core"
 local errors = require "ebpf.errors"
 local features = require "ebpf.features"
@@ -11,8 +12,11 @@ local origin = require "ebpf.origin"
 
 local M = {
   _VERSION = "ebpf 0.1.0-dev",
+  address = {bytes = address.bytes, text = address.text},
+  btf = require "ebpf.btf",
   cgroup = require "ebpf.cgroup",
   link = require "ebpf.link",
+  lpm = address.lpm,
   map = require "ebpf.map",
   mprog = {open = mprog.open},
   object = require "ebpf.object",

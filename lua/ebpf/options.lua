@@ -28,7 +28,7 @@ function M.expect(what, argument, value, ...)
   local class = M.class(value)
   for _, wanted in ipairs {...} do
     if class == wanted then
-      if type(value) == "userdata" and value:closed() then
+      if type(value) == "userdata" and value.closed and value:closed() then -- a Codec has nothing to close
         if argument == "self" then
           error(class .. " is closed", 3)
         end
