@@ -67,7 +67,7 @@ static const char *shown(lua_State *L, int index)
         snprintf(digits, sizeof(digits), "%.0f", (double)lua_tonumber(L, index));
         lua_pushvalue(L, index);
         if (strpbrk(lua_tostring(L, -1), ".e") && strtod(digits, NULL) == (double)lua_tonumber(L, index))
-            return lua_pushstring(L, digits); /* 2^64, and not 1.844674407371e+19 */
+            lua_pushstring(L, digits); /* 2^64, and not 1.844674407371e+19 */
         return lua_tostring(L, -1);
     case LUA_TSTRING:
         lua_tolstring(L, index, &length);

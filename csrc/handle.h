@@ -26,7 +26,7 @@ struct ebpf_handle {
     int fd; /* -1 when closed, and for what has none */
     bool open;
     bool borrowed; /* the descriptor is another handle's to close */
-    uint32_t id; /* the kernel's; 0 until asked for */
+    uint32_t id;   /* the kernel's; 0 until asked for */
 };
 
 /* Makes the metatable and pushes its table of methods, the class's and close, closed, fd, cloexec. */

@@ -32,8 +32,8 @@ function M.text(bytes)
   return text
 end
 
---- A prefix, as the key of a map of type lpm_trie: checked, and in the form in which such a map gives its keys back. The
--- map takes any text of it as well; an address alone is the prefix of all its bits.
+--- A prefix, as the key of a map of type lpm_trie: checked, and in the form in which such a map gives its keys back.
+-- The map takes any text of it as well; an address alone is the prefix of all its bits.
 -- @string text "10.0.0.0/8", "2001:db8::/32", "10.0.0.1"
 -- @treturn string "10.0.0.0/8", "2001:db8::/32", "10.0.0.1/32"; raises for anything else, and for a prefix whose
 -- address has bits set beyond its length
