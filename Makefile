@@ -71,14 +71,28 @@ bpf = $(patsubst %.c,build/%.o,$(wildcard examples/*/*.bpf.c spec/support/*.bpf.
 
 bpf: $(bpf) ; @:
 
+# Random C types: their BTF, and a program that writes values of them. TYPES= draws others.
+layouts = build/spec/support/layouts
+
 # What the specs run that is no Lua.
-support: $(addprefix build/spec/support/,userns stranger usdt usdt.pie) $(out)/scarce.so ; @:
+support: $(addprefix build/spec/support/,userns stranger usdt usdt.pie) $(out)/scarce.so $(layouts)/layouts \
+         $(layouts)/layouts.bpf.o ; @:
 
 # Before 5.15 libbpf must know where in memory a probe is: so once as a program that lies where it is linked.
 build/spec/support/usdt:     placed = -fno-pie -no-pie
 build/spec/support/usdt.pie: placed = -fpie -pie
 
 build-support = $(CC) -std=gnu11 -Wall -Wextra -Werror $(CFLAGS) $(placed) -o $@ $< -lbpf
+
+$(layouts)/layouts.c: spec/support/layouts.lua $(if $(TYPES),FORCE)
+	@mkdir -p $(@D)
+	$(lua) $< $(@D) $(or $(TYPES),1)
+
+$(layouts)/layouts: $(layouts)/layouts.c | needs-build
+	$(CC) -O1 -w -Wno-packed-bitfield-compat -o $@ $<
+
+$(layouts)/layouts.bpf.o: $(layouts)/layouts.c | needs-bpf
+	clang -target bpf -g -w -I/usr/include/$(multiarch) -c -o $@ $(@D)/layouts.bpf.c
 
 build/spec/support/%: spec/support/%.c | needs-build
 	@mkdir -p $(@D)
@@ -172,5 +186,5 @@ needs-test:  ; @$(DEPS) test $(tested)
 needs-%:     ; @$(DEPS) $*
 
 .PHONY: build all-luas env install bpf support test test-host soak valgrind demo shell fetch-kernels \
-        update-kernels features-table lint doc clean needs-build needs-test
+        update-kernels features-table FORCE lint doc clean needs-build needs-test
 SHELL = /bin/bash

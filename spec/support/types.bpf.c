@@ -1,0 +1,85 @@
+/* For spec/codec_spec.lua: maps whose keys and values are of every kind of type, and programs that fill them. */
+#include <linux/bpf.h>
+#include <linux/in6.h>
+#include <stdbool.h>
+
+#include <bpf/bpf_helpers.h>
+
+enum verdict { DROP, PASS, STRANGE = -7 };
+
+typedef struct {
+    __u64 packets;
+    __u32 bytes;
+} stat_t;
+
+struct value {
+    __u8 small;
+    __s16 negative;
+    __u64 big;
+    enum verdict verdict;
+    bool flag;
+    char name[12];
+    __u8 mac[6];
+    stat_t stats[3];
+    __be32 source;
+    struct in6_addr source6;
+    __be16 port;
+    union {
+        __u32 word;
+        __u8 byte;
+    } u;
+    union {
+        __u32 left;
+        struct {
+            __u16 low, high;
+        };
+    };
+    unsigned a : 3, b : 7;
+    int c : 5;
+    double ratio;
+    float half;
+    const volatile int *pointer;
+    int matrix[2][2];
+};
+
+struct key {
+    __u32 cpu;
+    __s8 port;
+};
+
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(max_entries, 16);
+    __type(key, struct key);
+    __type(value, struct value);
+} structs SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(max_entries, 16);
+    __type(key, __s32);
+    __type(value, __s64);
+} integers SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, stat_t);
+} percpu SEC(".maps");
+
+struct prefix4 {
+    __u32 prefixlen;
+    __be32 address;
+};
+
+struct {
+    __uint(type, BPF_MAP_TYPE_LPM_TRIE);
+    __uint(max_entries, 16);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __type(key, struct prefix4);
+    __type(value, __u32);
+} prefixes SEC(".maps");
+
+__u32 counter;
+stat_t totals;
