@@ -117,7 +117,7 @@ static int attach_perf_event(struct job *job)
 {
     sigset_t all, before;
     pthread_t thread;
-    int fd = -1, moved;
+    int created, fd = -1, moved;
 
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, job->sockets) < 0) {
         job->error = errno;
@@ -125,10 +125,12 @@ static int attach_perf_event(struct job *job)
     }
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    job->error = pthread_create(&thread, NULL, attach_apart, job);
+    created = pthread_create(&thread, NULL, attach_apart, job); /* which may have run to its end, and set job->error */
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (!job->error)
+    if (created == 0)
         pthread_join(thread, NULL);
+    else
+        job->error = created;
     if (!job->error) {
         fd = receive_fd(job->sockets[0]);
         job->error = errno;
