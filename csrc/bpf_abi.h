@@ -24,6 +24,12 @@ enum abi_cmd {
     ABI_OBJ_GET_INFO_BY_FD = 15,
     ABI_PROG_QUERY = 16,
     ABI_BTF_GET_FD_BY_ID = 19,
+    ABI_MAP_LOOKUP_AND_DELETE_ELEM = 21,
+    ABI_MAP_FREEZE = 22,
+    ABI_MAP_LOOKUP_BATCH = 24,
+    ABI_MAP_LOOKUP_AND_DELETE_BATCH = 25,
+    ABI_MAP_UPDATE_BATCH = 26,
+    ABI_MAP_DELETE_BATCH = 27,
     ABI_LINK_CREATE = 28,
     ABI_LINK_UPDATE = 29,
     ABI_LINK_GET_FD_BY_ID = 30,
@@ -60,12 +66,31 @@ enum {
     ABI_LINK_TYPE_CGROUP = 3,
     ABI_PROG_TYPE_XDP = 6,
     ABI_PROG_TYPE_EXT = 28,
+    ABI_MAP_TYPE_HASH = 1,
+    ABI_MAP_TYPE_ARRAY = 2,
+    ABI_MAP_TYPE_PROG_ARRAY = 3,
+    ABI_MAP_TYPE_PERF_EVENT_ARRAY = 4,
     ABI_MAP_TYPE_PERCPU_HASH = 5,
     ABI_MAP_TYPE_PERCPU_ARRAY = 6,
+    ABI_MAP_TYPE_STACK_TRACE = 7,
+    ABI_MAP_TYPE_CGROUP_ARRAY = 8,
+    ABI_MAP_TYPE_LRU_HASH = 9,
     ABI_MAP_TYPE_LRU_PERCPU_HASH = 10,
     ABI_MAP_TYPE_LPM_TRIE = 11,
+    ABI_MAP_TYPE_ARRAY_OF_MAPS = 12,
+    ABI_MAP_TYPE_HASH_OF_MAPS = 13,
+    ABI_MAP_TYPE_DEVMAP = 14,
+    ABI_MAP_TYPE_SOCKMAP = 15,
+    ABI_MAP_TYPE_CPUMAP = 16,
+    ABI_MAP_TYPE_XSKMAP = 17,
+    ABI_MAP_TYPE_REUSEPORT_SOCKARRAY = 20,
     ABI_MAP_TYPE_PERCPU_CGROUP_STORAGE = 21,
+    ABI_MAP_TYPE_QUEUE = 22,
+    ABI_MAP_TYPE_STACK = 23,
+    ABI_MAP_TYPE_DEVMAP_HASH = 25,
     ABI_MAP_TYPE_STRUCT_OPS = 26,
+    ABI_MAP_TYPE_BLOOM_FILTER = 30,
+    ABI_MAP_TYPE_CGRP_STORAGE = 32,
 };
 
 struct abi_map_create {
@@ -92,6 +117,21 @@ struct abi_map_elem {
     uint32_t pad;
     uint64_t key;
     uint64_t value; /* or next_key */
+    uint64_t flags;
+};
+
+struct abi_map_freeze {
+    uint32_t map_fd;
+};
+
+struct abi_map_batch {
+    uint64_t in_batch; /* 0: from the first */
+    uint64_t out_batch;
+    uint64_t keys;
+    uint64_t values;
+    uint32_t count; /* in: room, or how many are given; out: how many were done */
+    uint32_t map_fd;
+    uint64_t elem_flags;
     uint64_t flags;
 };
 

@@ -90,6 +90,24 @@ int bpf_cmd_map_next_key(int fd, const void *key, void *next_key)
     return map_elem(ABI_MAP_GET_NEXT_KEY, fd, key, next_key, 0);
 }
 
+int bpf_cmd_map_lookup_and_delete(int fd, const void *key, void *value)
+{
+    return map_elem(ABI_MAP_LOOKUP_AND_DELETE_ELEM, fd, key, value, 0);
+}
+
+int bpf_cmd_map_freeze(int fd)
+{
+    struct abi_map_freeze attr = {.map_fd = (uint32_t)fd};
+
+    return bpf(ABI_MAP_FREEZE, &attr, sizeof(attr));
+}
+
+/* Not repeated on EINTR: the kernel gives it for keys that vanish meanwhile, and count says how far it came. */
+int bpf_cmd_map_batch(enum abi_cmd command, struct abi_map_batch *attr)
+{
+    return (int)syscall(SYS_bpf, (int)command, attr, sizeof(*attr));
+}
+
 int bpf_cmd_prog_load(struct abi_prog_load *attr)
 {
     return move_up(bpf(ABI_PROG_LOAD, attr, sizeof(*attr)));

@@ -87,6 +87,9 @@ describe("the ABI", function()
       ["map_info.btf_value_type_id"] = {72, 4}, ["map_info.map_extra"] = {80, 8},
       ["btf_info.btf"] = {0, 8}, ["btf_info.btf_size"] = {8, 4}, ["btf_info.id"] = {12, 4},
       ["btf_info.name"] = {16, 8}, ["btf_info.name_len"] = {24, 4}, ["btf_info.kernel_btf"] = {28, 4},
+      ["map_freeze.map_fd"] = {0, 4}, ["map_batch.in_batch"] = {0, 8}, ["map_batch.out_batch"] = {8, 8},
+      ["map_batch.keys"] = {16, 8}, ["map_batch.values"] = {24, 8}, ["map_batch.count"] = {32, 4},
+      ["map_batch.map_fd"] = {36, 4}, ["map_batch.elem_flags"] = {40, 8}, ["map_batch.flags"] = {48, 8},
     }
     for name, place in pairs(places) do
       assert.same({name, place}, {name, {fields[name][1], fields[name][2]}})
