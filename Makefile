@@ -75,7 +75,7 @@ bpf: $(bpf) ; @:
 layouts = build/spec/support/layouts
 
 # What the specs run that is no Lua.
-support: $(addprefix build/spec/support/,userns stranger usdt usdt.pie) $(out)/scarce.so $(layouts)/layouts \
+support: $(addprefix build/spec/support/,userns stranger usdt usdt.pie) $(out)/scarce.so $(out)/descriptors.so $(layouts)/layouts \
          $(layouts)/layouts.bpf.o ; @:
 
 # Before 5.15 libbpf must know where in memory a probe is: so once as a program that lies where it is linked.
@@ -106,7 +106,7 @@ build/%.bpf.o: %.bpf.c | needs-bpf
 	@mkdir -p $(@D)
 	clang -target bpf -O2 -g -Wall -Werror -I/usr/include/$(multiarch) -D__TARGET_ARCH_$(bpf-arch) -c -o $@ $<
 
-$(out)/scarce.so: spec/support/scarce.c | needs-build
+$(out)/scarce.so $(out)/descriptors.so: $(out)/%.so: spec/support/%.c | needs-build
 	@mkdir -p $(@D)
 	$(CC) $(flags) $(CFLAGS) $(headers) -fvisibility=default -shared -Wl,-z,nodelete -o $@ $<
 

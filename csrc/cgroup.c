@@ -13,6 +13,7 @@
 #include "fail.h"
 #include "hook.h"
 #include "numbers.h"
+#include "things.h"
 #include "modules.h"
 
 enum { CGROUP_V1_MAGIC = 0x27e0eb, CGROUP_V2_MAGIC = 0x63677270 }; /* include/uapi/linux/magic.h */
@@ -23,11 +24,9 @@ struct ebpf_cgroup {
     char path[];
 };
 
-static const struct ebpf_class cgroup_class;
-
 static struct ebpf_cgroup *check(lua_State *L)
 {
-    return ebpf_handle_check(L, 1, &cgroup_class);
+    return ebpf_handle_check(L, 1, &ebpf_cgroup_class);
 }
 
 /* NULL, or why no program can be attached there: the kernel would only say EBADF */
@@ -53,7 +52,7 @@ static int cgroup_open(lua_State *L)
     int fd, error;
 
     luaL_argcheck(L, strlen(path) == length, 1, "a path has no NUL byte");
-    cgroup = ebpf_handle_new(L, &cgroup_class, length + 1);
+    cgroup = ebpf_handle_new(L, &ebpf_cgroup_class, length + 1);
     memcpy(cgroup->path, path, length);
     fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
@@ -79,7 +78,7 @@ static int cgroup_parent(lua_State *L)
     struct stat status;
     int fd;
 
-    parent = ebpf_handle_new(L, &cgroup_class, length + sizeof("/.."));
+    parent = ebpf_handle_new(L, &ebpf_cgroup_class, length + sizeof("/.."));
     memcpy(parent->path, cgroup->path, length);
     memcpy(parent->path + length, "/..", sizeof("/.."));
     fd = openat(cgroup->handle.fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -100,7 +99,7 @@ static int cgroup_of(lua_State *L)
 {
     const char *where;
     const struct ebpf_hook *hook = ebpf_hook_check(L, 1, &where);
-    struct ebpf_cgroup *cgroup = ebpf_handle_new(L, &cgroup_class, strlen(where) + 1);
+    struct ebpf_cgroup *cgroup = ebpf_handle_new(L, &ebpf_cgroup_class, strlen(where) + 1);
     int fd;
 
     if (hook->fd < 0)
@@ -138,7 +137,7 @@ static const luaL_Reg methods[] = {
     {NULL, NULL},
 };
 
-static const struct ebpf_class cgroup_class = {
+const struct ebpf_class ebpf_cgroup_class = {
     .name = "ebpf.cgroup",
     .size = sizeof(struct ebpf_cgroup),
     .methods = methods,
@@ -152,7 +151,7 @@ int ebpf_open_cgroup(lua_State *L)
     lua_setfield(L, -2, "open");
     lua_pushcfunction(L, cgroup_of);
     lua_setfield(L, -2, "of");
-    ebpf_class_open(L, &cgroup_class);
+    ebpf_class_open(L, &ebpf_cgroup_class);
     lua_setfield(L, -2, "methods");
     return 1;
 }

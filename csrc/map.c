@@ -1,7 +1,8 @@
-/* Map: a key-value store shared with programs. Keys and values of 1, 2, 4 and 8 bytes are integers, others byte strings.
- * Commands: MAP_CREATE, MAP_LOOKUP_ELEM, MAP_UPDATE_ELEM, MAP_DELETE_ELEM, MAP_GET_NEXT_KEY, OBJ_GET_INFO_BY_FD.
+/* Map: a store shared with programs; what is in it is in map_access.c and map_batch.c.
+ * Commands: MAP_CREATE, MAP_FREEZE, OBJ_GET_INFO_BY_FD.
  * The handle owns the map's descriptor, and of a struct_ops a share in the Object's memory. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -69,7 +70,7 @@ int ebpf_map_learn(struct ebpf_handle *handle)
     return 0;
 }
 
-/* create(type, key_size, value_size, max_entries, name, flags, token) -> map */
+/* create(type, key_size, value_size, max_entries, name, flags, token, inner, map_extra) -> map */
 static int map_create(lua_State *L)
 {
     struct abi_map_create attr = {
@@ -81,12 +82,15 @@ static int map_create(lua_State *L)
     size_t length;
     const char *name = luaL_checklstring(L, 5, &length);
     int token = ebpf_opt_token(L, 7);
+    const struct ebpf_handle *inner = ebpf_handle_opt(L, 8, &ebpf_map_class);
     struct ebpf_handle *handle;
     int fd;
 
     luaL_argcheck(L, length < ABI_OBJ_NAME_LEN, 5, "a map's name has at most 15 bytes");
     memcpy(attr.map_name, name, length);
     attr.map_flags = ebpf_opt_u32(L, 6, 0);
+    attr.inner_map_fd = inner ? (uint32_t)inner->fd : 0;
+    attr.map_extra = ebpf_opt_u32(L, 9, 0);
     if (token >= 0) {
         attr.map_flags |= ABI_F_TOKEN_FD;
         attr.map_token_fd = token;
@@ -105,81 +109,45 @@ static int map_create(lua_State *L)
     return ebpf_fail(L, fd, "map create", "%s", name);
 }
 
-static int fail_on(lua_State *L, const struct ebpf_element *element, const char *operation)
+/* freeze() -> true: no writes from user space any more, by no descriptor */
+static int map_freeze(lua_State *L)
 {
-    return ebpf_fail(L, errno, operation, "%u", element->map.handle.id);
-}
+    struct ebpf_map *map = check(L);
 
-/* get(key) -> value; nothing but nil when there is no such key */
-static int map_get(lua_State *L)
-{
-    struct ebpf_element element;
-
-    lua_settop(L, 2);
-    ebpf_element_begin(L, 1, &element);
-    ebpf_element_check_key(L, 2, &element);
-    if (bpf_cmd_map_lookup(element.map.handle.fd, ebpf_element_key(&element), element.value) == 0) {
-        ebpf_element_push_value(L, &element);
-        return 1;
-    }
-    if (errno != ENOENT)
-        return fail_on(L, &element, "map get");
-    lua_pushnil(L);
-    return 1;
-}
-
-/* set(key, value, "any" | "noexist" | "exist") -> true */
-static int map_set(lua_State *L)
-{
-    static const char *const names[] = {"any", "noexist", "exist", NULL};
-    struct ebpf_element element;
-    int flags;
-
-    lua_settop(L, 4);
-    flags = luaL_checkoption(L, 4, "any", names);
-    ebpf_element_begin(L, 1, &element);
-    ebpf_element_check_key(L, 2, &element);
-    ebpf_element_check_value(L, 3, &element);
-    if (bpf_cmd_map_update(element.map.handle.fd, ebpf_element_key(&element), element.value, (uint64_t)flags) < 0)
-        return fail_on(L, &element, "map set");
+    if (bpf_cmd_map_freeze(map->handle.fd) < 0)
+        return ebpf_fail(L, errno, "map freeze", "%u", map->handle.id);
     lua_pushboolean(L, 1);
     return 1;
 }
 
-/* delete(key) -> true, or false when there was none */
-static int map_delete(lua_State *L)
+static void set_u64(lua_State *L, const char *name, uint64_t value)
 {
-    struct ebpf_element element;
-    int result;
-
-    lua_settop(L, 2);
-    ebpf_element_begin(L, 1, &element);
-    ebpf_element_check_key(L, 2, &element);
-    result = bpf_cmd_map_delete(element.map.handle.fd, ebpf_element_key(&element));
-    if (result < 0 && errno != ENOENT)
-        return fail_on(L, &element, "map delete");
-    lua_pushboolean(L, result == 0);
-    return 1;
+    ebpf_push_u64(L, value);
+    lua_setfield(L, -2, name);
 }
 
-/* next_key(map, key | nil) -> key; nil at the end */
-static int map_next_key(lua_State *L)
-{
-    struct ebpf_element element;
-    bool first = lua_isnoneornil(L, 2);
+/* What bpf_map_info lacks stands in /proc/self/fdinfo, as text. Read before anything is pushed: an error would leave
+ * the file open. */
+struct fdinfo {
+    bool has_memlock, has_frozen;
+    uint64_t memlock;
+    unsigned frozen;
+};
 
-    lua_settop(L, 2);
-    ebpf_element_begin(L, 1, &element);
-    if (!first)
-        ebpf_element_check_key(L, 2, &element);
-    if (bpf_cmd_map_next_key(element.map.handle.fd, first ? NULL : element.key, element.key) == 0) {
-        ebpf_element_push_key(L, &element);
-        return 1;
+static void read_fdinfo(int fd, struct fdinfo *found)
+{
+    char line[128];
+    FILE *file;
+
+    memset(found, 0, sizeof(*found));
+    snprintf(line, sizeof(line), "/proc/self/fdinfo/%d", fd);
+    file = fopen(line, "re");
+    while (file && fgets(line, sizeof(line), file)) {
+        found->has_memlock |= sscanf(line, "memlock:%" SCNu64, &found->memlock) == 1;
+        found->has_frozen |= sscanf(line, "frozen:%u", &found->frozen) == 1;
     }
-    if (errno != ENOENT)
-        return fail_on(L, &element, "map each");
-    lua_pushnil(L);
-    return 1;
+    if (file)
+        fclose(file);
 }
 
 /* info() -> {id=, type=, name=, key_size=, value_size=, max_entries=, flags=, …} */
@@ -188,26 +156,33 @@ static int map_info(lua_State *L)
     struct ebpf_map *map = check(L);
     struct abi_map_info info = {0};
     uint32_t length = sizeof(info);
+    struct fdinfo fdinfo;
 
     if (bpf_cmd_info(map->handle.fd, &info, &length) < 0)
         return ebpf_fail(L, errno, "map info", "%u", map->handle.id);
-    lua_createtable(L, 0, 9);
+    read_fdinfo(map->handle.fd, &fdinfo);
+    lua_createtable(L, 0, 16);
     ebpf_push_name(L, EBPF_MAP_TYPE, info.type);
     lua_setfield(L, -2, "type");
     lua_pushlstring(L, info.name, strnlen(info.name, sizeof(info.name)));
     lua_setfield(L, -2, "name");
-    lua_pushinteger(L, (lua_Integer)info.id);
-    lua_setfield(L, -2, "id");
-    lua_pushinteger(L, (lua_Integer)info.key_size);
-    lua_setfield(L, -2, "key_size");
-    lua_pushinteger(L, (lua_Integer)info.value_size);
-    lua_setfield(L, -2, "value_size");
-    lua_pushinteger(L, (lua_Integer)info.max_entries);
-    lua_setfield(L, -2, "max_entries");
-    lua_pushinteger(L, (lua_Integer)info.map_flags);
-    lua_setfield(L, -2, "flags");
-    lua_pushinteger(L, (lua_Integer)info.btf_id);
-    lua_setfield(L, -2, "btf_id");
+    set_u64(L, "id", info.id);
+    set_u64(L, "key_size", info.key_size);
+    set_u64(L, "value_size", info.value_size);
+    set_u64(L, "max_entries", info.max_entries);
+    set_u64(L, "flags", info.map_flags);
+    set_u64(L, "map_extra", info.map_extra);
+    set_u64(L, "ifindex", info.ifindex);
+    set_u64(L, "btf_id", info.btf_id);
+    set_u64(L, "btf_key_type_id", info.btf_key_type_id);
+    set_u64(L, "btf_value_type_id", info.btf_value_type_id);
+    set_u64(L, "btf_vmlinux_value_type_id", info.btf_vmlinux_value_type_id);
+    if (fdinfo.has_memlock)
+        set_u64(L, "memlock", fdinfo.memlock);
+    if (fdinfo.has_frozen) {
+        lua_pushboolean(L, fdinfo.frozen != 0);
+        lua_setfield(L, -2, "frozen");
+    }
     return 1;
 }
 
@@ -218,8 +193,7 @@ static int map_id(lua_State *L)
 }
 
 static const luaL_Reg methods[] = {
-    {"get", map_get}, {"set", map_set},          {"delete", map_delete}, {"info", map_info},
-    {"id", map_id},   {"codec", ebpf_map_codec}, {NULL, NULL},
+    {"freeze", map_freeze}, {"info", map_info}, {"id", map_id}, {"codec", ebpf_map_codec}, {NULL, NULL},
 };
 
 static void map_release(struct ebpf_handle *handle)
@@ -254,10 +228,11 @@ int ebpf_open_map(lua_State *L)
     lua_newtable(L);
     lua_pushcfunction(L, map_create);
     lua_setfield(L, -2, "create");
-    lua_pushcfunction(L, map_next_key);
-    lua_setfield(L, -2, "next_key");
+    compat_setfuncs(L, ebpf_map_walks);
     ebpf_things_functions(L, &ebpf_map_class);
     ebpf_class_open(L, &ebpf_map_class);
+    compat_setfuncs(L, ebpf_map_access);
+    compat_setfuncs(L, ebpf_map_batches);
     luaL_getmetatable(L, ebpf_map_class.name);
     lua_pushvalue(L, -2);
     lua_pushcclosure(L, map_index, 1);

@@ -20,6 +20,7 @@ struct ebpf_map {
     const struct ebpf_codec *key_codec, *value_codec; /* kept by the userdata; NULL: integers and bytes */
     uint32_t mask_size;                               /* of the room that checking needs */
     int types_error;                                  /* errno: why there are none, though the kernel has them */
+    bool unbatched;                                   /* the kernel said that its type has no batch commands */
     bool types_known;                                 /* not before the first use: asking takes three system calls */
     bool prefixes;                                    /* keys are those of an LPM trie of addresses */
     bool keeps;                                       /* the userdata has its table, of codecs and of the view */
@@ -73,6 +74,30 @@ void ebpf_element_check_value(lua_State *L, int index, const struct ebpf_element
 
 void ebpf_element_push_key(lua_State *L, const struct ebpf_element *element);
 void ebpf_element_push_value(lua_State *L, const struct ebpf_element *element);
+
+/* The same of keys and values that are elsewhere, as in the buffers of a batch. A view has no room of its own;
+ * it may leave a userdata on the stack. */
+void ebpf_element_view(lua_State *L, int map, struct ebpf_element *element);
+size_t ebpf_element_value_size(const struct ebpf_element *element); /* of all CPUs */
+void ebpf_element_check_key_at(lua_State *L, int index, const struct ebpf_element *element, char *bytes);
+void ebpf_element_check_value_at(lua_State *L, int index, const struct ebpf_element *element, char *bytes);
+void ebpf_element_push_key_at(lua_State *L, const struct ebpf_element *element, const char *bytes);
+void ebpf_element_push_value_at(lua_State *L, const struct ebpf_element *element, const char *bytes);
+
+/* The sum over the CPUs, in 64 bits, instead of the list. An error where the values are no per-CPU integers. */
+void ebpf_element_check_sum(lua_State *L, const struct ebpf_element *element);
+void ebpf_element_push_sum_at(lua_State *L, const struct ebpf_element *element, const char *bytes);
+
+/* Elements that are programs, maps, cgroups, devices: map_object.c. False: it is an ordinary one. */
+bool ebpf_element_check_object_key(lua_State *L, int index, const struct ebpf_map *map, char *bytes);
+bool ebpf_element_check_object(lua_State *L, int index, const struct ebpf_map *map, char *bytes);
+bool ebpf_element_push_object(lua_State *L, const struct ebpf_map *map, const char *bytes);
+
+/* {sum = boolean} or nothing at index, for the methods that are C functions. */
+bool ebpf_opt_sum(lua_State *L, int index);
+
+extern const luaL_Reg ebpf_map_access[], ebpf_map_batches[]; /* methods: map_access.c, map_batch.c */
+extern const luaL_Reg ebpf_map_walks[];                      /* functions of ebpf.core.map: map_batch.c */
 
 #pragma GCC visibility pop
 

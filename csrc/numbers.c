@@ -152,7 +152,7 @@ int ebpf_integer_size(uint32_t size)
     return size == 1 || size == 2 || size == 4 || size == 8;
 }
 
-void ebpf_push_integer(lua_State *L, const char *bytes, uint32_t size)
+uint64_t ebpf_load_integer(const char *bytes, uint32_t size)
 {
     uint8_t one;
     uint16_t two;
@@ -162,20 +162,22 @@ void ebpf_push_integer(lua_State *L, const char *bytes, uint32_t size)
     switch (size) {
     case 1:
         memcpy(&one, bytes, sizeof(one));
-        lua_pushinteger(L, one);
-        break;
+        return one;
     case 2:
         memcpy(&two, bytes, sizeof(two));
-        lua_pushinteger(L, two);
-        break;
+        return two;
     case 4:
         memcpy(&four, bytes, sizeof(four));
-        lua_pushinteger(L, (lua_Integer)four);
-        break;
+        return four;
     default:
         memcpy(&eight, bytes, sizeof(eight));
-        ebpf_push_u64(L, eight);
+        return eight;
     }
+}
+
+void ebpf_push_integer(lua_State *L, const char *bytes, uint32_t size)
+{
+    ebpf_push_u64(L, ebpf_load_integer(bytes, size));
 }
 
 int ebpf_store_integer(char *bytes, uint64_t value, uint32_t size)

@@ -32,6 +32,7 @@ enum ebpf_read ebpf_read_integer(lua_State *L, int index, struct ebpf_integer *i
 
 /* Unsigned integers of 1, 2, 4 or 8 bytes in memory, in the machine's byte order. */
 int ebpf_integer_size(uint32_t size);
+uint64_t ebpf_load_integer(const char *bytes, uint32_t size);
 void ebpf_push_integer(lua_State *L, const char *bytes, uint32_t size);
 int ebpf_store_integer(char *bytes, uint64_t value, uint32_t size); /* false when it fits neither signed nor unsigned */
 

@@ -10,7 +10,7 @@
 struct ebpf_usdt;
 
 extern const struct ebpf_class ebpf_program_class, ebpf_map_class, ebpf_link_class, ebpf_rootlet_class,
-    ebpf_token_class;
+    ebpf_token_class, ebpf_cgroup_class;
 
 struct ebpf_link {
     struct ebpf_handle handle;

@@ -265,7 +265,7 @@ w.describe("the reason given", function(world)
       return elsewhere(NOBODY, "", 'ebpf.map.create{type = "hash", key_size = 4, value_size = 4, max_entries = 1}')
     end},
     {"map create", "EINVAL", "the sizes don't fit", function()
-      return ebpf.map.create{type = "array", key_size = 8, value_size = 8, max_entries = 1}
+      return ebpf.map.create{type = "hash", key_size = 0, value_size = 8, max_entries = 1}
     end},
     {"map set", "EEXIST", "such a key already", function()
       local map = hash()
@@ -280,6 +280,8 @@ w.describe("the reason given", function(world)
     end},
     {"map set", "EPERM", "read-only for user space", function() return hash{flags = 8}:set(1, 1) end},
     {"map delete", "EINVAL", "can't be deleted", function() return hash{type = "array"}:delete(0) end},
+    {"map get", "EPERM", "write-only", function() return hash{flags = 16}:get(1) end},
+    {"map get", "EOPNOTSUPP", "can't be read", function() return hash{type = "xskmap"}:get(0) end},
     {"map each", "EOPNOTSUPP", "can't be walked", function()
       local map = ebpf.map.create{type = "bloom_filter", key_size = 0, value_size = 4, max_entries = 1}
       if not map then
@@ -293,6 +295,12 @@ w.describe("the reason given", function(world)
       return walking(function() map:each() end)
     end},
 
+    {"map dump", "EPERM", "write-only", function() return hash{flags = 16}:dump() end},
+    {"map push", "E2BIG", "would drop the oldest", function()
+      local queue = hash{type = "queue", key_size = 0}
+      assert(queue:push(1))
+      return queue:push(1)
+    end},
     {"pin", "ENOENT", "mkdir = true would make it", function() return ebpf.pin.at(world():pin_path() .. "/name") end},
     {"pin", "ENOTDIR", "should be the directory is none", function() return ebpf.pin.at "/proc/version/name" end},
     {"pin put", "EEXIST", "swap() would replace it", function()
@@ -386,6 +394,9 @@ w.describe("the reason given", function(world)
     ["slot attach ENOTSUPP"] = "an architecture without BPF trampolines",
     ["query EINVAL"] = "needs an attach type that is newer than the kernel",
     ["object load EINVAL"] = "hangs on what the object asks for",
+    ["map each EAGAIN"] = "needs writers that delete some thousand keys in the time of one call",
+    ["map dump EAGAIN"] = "as map each",
+    ["map batch_get EAGAIN"] = "as map each",
     ["pin get EINVAL"] = "nothing else than programs, maps and links can be pinned up to 7.2",
   }
 
@@ -399,6 +410,14 @@ w.describe("the reason given", function(world)
     ["rootlet load"] = "spec/slot_spec.lua",
     ["rootlet open"] = "spec/rootlet_spec.lua", ["slot attach"] = "spec/slot_spec.lua",
     netns = "spec/netns_spec.lua",
+    ["map get"] = "spec/map_types_spec.lua", ["map set"] = "spec/map_types_spec.lua",
+    ["map get_and_delete"] = "spec/map_types_spec.lua", ["map delete"] = "spec/map_types_spec.lua",
+    ["map push"] = "spec/map_types_spec.lua", ["map pop"] = "spec/map_types_spec.lua",
+    ["map freeze"] = "spec/map_types_spec.lua", ["map clear"] = "spec/map_types_spec.lua",
+    ["map dump"] = "spec/map_types_spec.lua", ["map batch_get"] = "spec/map_types_spec.lua",
+    ["map each"] = "spec/map_types_spec.lua", -- the same words as of dump
+    ["map batch_get_and_delete"] = "spec/map_batch_spec.lua", ["map batch_set"] = "spec/map_batch_spec.lua",
+    ["map batch_delete"] = "spec/map_batch_spec.lua",
   }
 
   it("is provoked for every row of the hints, or is known not to be", function()

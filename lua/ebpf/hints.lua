@@ -44,6 +44,22 @@ local removed = "the cgroup was removed"
 local no_proc = "the kind of an object is read from /proc, and the number of CPUs from /sys: one of them is not "
   .. "mounted here"
 
+local unreadable = "elements of this type of map can't be read from user space"
+local no_walk = "this type of map can't be walked"
+local changing = "keys were deleted faster than the walk got on"
+local frozen = "the map is read-only for user space, or frozen"
+local socket_values = "of 4 bytes, values of a sockmap can't be read: of 8 they are read as cookies"
+
+local function walking(rows)
+  rows.ENOTSUPP = rows.ENOTSUPP or "this type of map can't be walked, or not be read from user space"
+  rows.EOPNOTSUPP = rows.EOPNOTSUPP or rows.ENOTSUPP
+  rows.EINVAL = "queues and stacks can't be walked: pop takes what is in them"
+  rows.EAGAIN = changing
+  rows.ENOSPC = socket_values
+  rows.EPERM = "the map is write-only for user space"
+  return rows
+end
+
 -- What attach, detach and query alike say of the hook itself (drivers/net/netkit.c, netkit_dev_fetch).
 local function on_hook(rows)
   rows.EPERM = rows.EPERM or admin
@@ -161,18 +177,58 @@ return {
     EPERM = bpf,
     EINVAL = "the kernel has no such map type, or the sizes don't fit it",
   },
+  ["map get"] = {
+    ENOTSUPP = unreadable,
+    EOPNOTSUPP = unreadable,
+    ENOSPC = socket_values,
+    EPERM = "the map is write-only for user space",
+    EBADF = "the key is the descriptor of a socket, process or cgroup, and this is none",
+  },
   ["map set"] = {
     EEXIST = "there is such a key already",
     ENOENT = "there is no such key",
     E2BIG = "the map is full (max_entries), or the key is beyond its last",
-    EPERM = "the map is read-only for user space, or frozen",
+    EPERM = frozen,
+    EBADF = "the map holds descriptors of one kind, and this is none of them",
+    EINVAL = "the map takes no such value: a program of another type than its first, a map unlike its inner one, "
+      .. "a device that isn't there",
   },
   ["map delete"] = {
     EINVAL = "elements of this type of map can't be deleted, or this one can't",
+    EPERM = frozen,
   },
-  ["map each"] = {
-    ENOTSUPP = "this type of map can't be walked",
-    EOPNOTSUPP = "this type of map can't be walked",
+  ["map get_and_delete"] = {
+    ENOTSUPP = "only hashes (since Linux 5.14), queues and stacks can do this",
+    EPERM = frozen,
+  },
+  ["map push"] = {E2BIG = "the map is full (max_entries): \"exist\" would drop the oldest", EPERM = frozen},
+  ["map pop"] = {EPERM = frozen},
+  ["map each"] = walking {},
+  ["map dump"] = walking {},
+  ["map batch_get"] = walking {},
+  ["map batch_get_and_delete"] = {
+    ENOTSUPP = "this type of map can't do this: only hashes can",
+    EPERM = frozen,
+  },
+  ["map batch_set"] = {
+    EEXIST = "there is such a key already",
+    ENOENT = "there is no such key",
+    E2BIG = "the map is full (max_entries), or the key is beyond its last",
+    EPERM = frozen,
+  },
+  ["map batch_delete"] = {
+    EINVAL = "elements of this type of map can't be deleted: clear makes an array zero",
+    EPERM = frozen,
+  },
+  ["map clear"] = {
+    EPERM = frozen,
+    ENOTSUPP = no_walk,
+    EOPNOTSUPP = "elements of this type of map can't be deleted",
+  },
+  ["map freeze"] = {
+    EBUSY = "the map is frozen already, or mapped into a process that may write",
+    EPERM = "the map is frozen already, or read-only for user space",
+    ENOTSUPP = "maps of this type, or with timers or the like in their values, can't be frozen",
   },
   pin = {
     ENOENT = "the directory does not exist: mkdir = true would make it",

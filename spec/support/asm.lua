@@ -28,6 +28,9 @@ function M.store_word(base, offset, value) return insn(0x62, base, 0, offset, va
 function M.load_double(dst, base) return insn(0x79, dst, base) end
 function M.store_double(base, src) return insn(0x7b, base, src) end
 function M.atomic_add(base, src) return insn(0xdb, base, src) end
+function M.tail_call(fd, index) -- r1 is the context
+  return M.map(2, fd) .. M.mov(3, index) .. M.call(12)
+end
 function M.map(dst, fd) return insn(0x18, dst, 1, 0, fd) .. insn(0, 0) end
 
 --- A program that only gives a verdict. `salt` makes programs that do the same differ.
