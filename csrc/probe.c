@@ -1,7 +1,7 @@
 /* Probes: calls that can't succeed and change nothing; which errno they give tells what the kernel knows.
- * Commands: PROG_ATTACH, LINK_CREATE, LINK_DETACH, PROG_QUERY, OBJ_GET, TOKEN_CREATE, each with a descriptor or index
- * that is none; MAP_CREATE of a type that is none; PROG_LOAD of two instructions where they want a program first, and of
- * one that replaces nothing.
+ * Commands: PROG_ATTACH, LINK_CREATE, LINK_DETACH, PROG_QUERY, OBJ_GET, TOKEN_CREATE, MAP_LOOKUP_BATCH, each with a
+ * descriptor or index that is none; MAP_CREATE of a type that is none, and of an empty hash; PROG_LOAD of two
+ * instructions where they want a program first, and of one that replaces nothing.
  * Nothing is owned. What an errno means is in lua/ebpf/features.lua. */
 #include <errno.h>
 #include <unistd.h>
@@ -119,6 +119,33 @@ static int probe_revision(lua_State *L)
     return 2;
 }
 
+/* map_batch() -> errno */
+static int probe_map_batch(lua_State *L)
+{
+    struct abi_map_batch attr = {.map_fd = (uint32_t)-1, .count = 1};
+
+    bpf_cmd_map_batch(ABI_MAP_LOOKUP_BATCH, &attr);
+    lua_pushinteger(L, errno);
+    return 1;
+}
+
+/* map_get_and_delete() -> errno: of making a hash, or of taking from it what isn't there */
+static int probe_map_get_and_delete(lua_State *L)
+{
+    struct abi_map_create hash = {.map_type = ABI_MAP_TYPE_HASH, .key_size = 4, .value_size = 4, .max_entries = 1};
+    int fd = bpf_cmd_map_create(&hash);
+    uint32_t key = 0, value;
+    int error = errno;
+
+    if (fd >= 0) {
+        bpf_cmd_map_lookup_and_delete(fd, &key, &value);
+        error = errno;
+        close(fd);
+    }
+    lua_pushinteger(L, error);
+    return 1;
+}
+
 /* path_fd() -> errno */
 static int probe_path_fd(lua_State *L)
 {
@@ -172,6 +199,8 @@ static const luaL_Reg functions[] = {
     {"link_detach", probe_link_detach},
     {"prog_query", probe_prog_query},
     {"link_of", probe_link_of},
+    {"map_batch", probe_map_batch},
+    {"map_get_and_delete", probe_map_get_and_delete},
     {"path_fd", probe_path_fd},
     {"revision", probe_revision},
     {"token", probe_token},

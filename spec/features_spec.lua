@@ -124,6 +124,17 @@ w.describe("the features", function(world)
       local link = done and ebpf.link.freplace(world():keep(other:program "dropping"))
       return link ~= nil and link ~= false and link:close()
     end,
+    map_batch = function()
+      local map = world():keep(ebpf.map.create{type = "hash", key_size = 4, value_size = 4, max_entries = 4})
+      map:set(1, 2)
+      local keys = map:batch_get_and_delete(4)
+      return keys ~= nil and keys[1] == 1
+    end,
+    map_get_and_delete = function()
+      local map = world():keep(ebpf.map.create{type = "hash", key_size = 4, value_size = 4, max_entries = 4})
+      map:set(1, 2)
+      return map:get_and_delete(1) == 2
+    end,
     link_detach = function()
       local link = world():keep(world():hook():link(world():program()))
       return link:detach() == true and not link:alive()

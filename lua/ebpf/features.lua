@@ -69,7 +69,7 @@ local probes = {
     what = "a BPF token", since = "6.9", yes = errno.EBADF, no = errno.EINVAL,
     probe = function() return core.probe.token() end,
   },
-  -- these load a program of two instructions for a moment, since the kernel looks at the rest only then
+  -- the next load a program of two instructions for a moment, since the kernel looks at the rest only then
   -- offloading to loopback, which no kernel does, and says so where it knows XDP links
   xdp_link = {
     hook = "XDP",
@@ -110,6 +110,18 @@ local probes = {
     can = "`ebpf.link.freplace`, `ebpf.rootlet`: programs that replace it",
     what = "a program that replaces a function of another (freplace)", since = "5.6", yes = 0, no = errno.EINVAL,
     probe = function() return core.probe.freplace() end,
+  },
+  map_batch = {
+    hook = "maps",
+    can = "`map:each`, `dump`, `clear`, `batch_get` … by the kernel's batches (before, key by key)",
+    what = "batches of map elements", since = "5.6", yes = errno.EBADF, no = errno.EINVAL,
+    probe = function() return core.probe.map_batch() end,
+  },
+  map_get_and_delete = {
+    hook = "maps",
+    can = "`map:get_and_delete` of hashes (before, only of queues and stacks)",
+    what = "reading and deleting a hash's element in one", since = "5.14", yes = errno.ENOENT, no = errno.ENOTSUPP,
+    probe = function() return core.probe.map_get_and_delete() end,
   },
   pin_path_fd = {
     hook = "pins",
