@@ -43,11 +43,15 @@ local function nothing() end
 local compiler = rawget(_G, "jit") or {on = nothing, off = nothing, flush = nothing}
 
 w.describe("out of memory", function(world)
-  local program, other, hook, map, link, pin, path
+  local program, other, hook, map, trie, link, pin, path
 
   before_each(function()
     program, other, hook = world():program(), world():program(), world():hook()
     map = world():keep(ebpf.map.create{type = "percpu_array", key_size = 4, value_size = 3, max_entries = 2})
+    trie = world():keep(ebpf.map.create{type = "lpm_trie", key_size = 7, value_size = 3, max_entries = 200})
+    for i = 1, 150 do
+      trie:set("\24\0\0\0\10\0" .. string.char(i), "abc")
+    end
     link = world():keep(hook:link(program))
     path = world():pin_path()
     pin = world():keep(ebpf.pin.at(path))
@@ -89,6 +93,12 @@ w.describe("out of memory", function(world)
     ["map.from_fd of a program"] = function() close(ebpf.map.from_fd(program:fd())) end,
     ["map:get"] = function() map:get(0) end,
     ["map:each"] = function() for _ in map:each() do end end,
+    ["map:dump"] = function() map:dump() end,
+    ["map:batch_get"] = function() map:batch_get(1, nil, {sum = false}) end,
+    ["map:batch_set"] = function() map:batch_set({0}, {map:get(0)}) end,
+    ["map:clear"] = function() map:clear() end,
+    ["map:info"] = function() map:info() end,
+    ["trie:each"] = function() for _ in trie:each() do end end,
     ["hook:link"] = function() close(hook:link(program)) end,
     ["hook:query"] = function() hook:query() end,
     ["hook:query effective"] = function() hook:query{effective = true} end,
