@@ -31,9 +31,18 @@ static int clock_nap(lua_State *L)
     return 0;
 }
 
+/* now() -> seconds, since some instant in the past */
+static int clock_now(lua_State *L)
+{
+    lua_pushnumber(L, ebpf_now());
+    return 1;
+}
+
 int ebpf_open_clock(lua_State *L)
 {
     lua_newtable(L);
+    lua_pushcfunction(L, clock_now);
+    lua_setfield(L, -2, "now");
     lua_pushcfunction(L, clock_nap);
     lua_setfield(L, -2, "nap");
     return 1;
