@@ -7,6 +7,7 @@
 # make test-host           the specs on this kernel (root)   LUA=, SPEC=
 # make soak                1,000,000 random steps a hook     KERNEL= (else this kernel, root), LUA=, SEED=, STEPS=
 # make valgrind            the same under valgrind           SPEC=
+# make bench               against C on libbpf (root)        KERNEL=6.12 ROW=link_update ROUNDS=15
 # make shell               a prompt in the VM                KERNEL=6.12
 # make update-kernels      look for newer kernels than the cached ones
 # make features-table      what each kernel offers, in README.md, from lua/ebpf/features.lua
@@ -67,7 +68,7 @@ multiarch = $(shell $(CC) -print-multiarch)
 # Whose registers a probe is given: libbpf's name for it, as x86 of x86_64-linux-gnu.
 bpf-arch  = $(patsubst aarch64,arm64,$(patsubst x86_64,x86,$(firstword $(subst -, ,$(multiarch)))))
 
-bpf = $(patsubst %.c,build/%.o,$(wildcard examples/*/*.bpf.c spec/support/*.bpf.c))
+bpf = $(patsubst %.c,build/%.o,$(wildcard examples/*/*.bpf.c spec/support/*.bpf.c bench/*.bpf.c))
 
 bpf: $(bpf) ; @:
 
@@ -138,6 +139,15 @@ valgrind: | needs-test needs-valgrind
 	@$(call build-tested,lua5.4)
 	@spec/vm/memcheck
 
+# Both interpreters, and the same in C.
+build/bench/libbpf: $(filter-out %.bpf.c,$(wildcard bench/*.c)) bench/bench.h | needs-build
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -Wall -Wextra -Werror $(CFLAGS) -o $@ $(filter %.c,$^) -lbpf
+
+bench: build/bench/libbpf build/bench/bench.bpf.o | needs-bench $(if $(KERNEL),needs-vm)
+	@for lua in lua5.4 luajit; do $(MAKE) --no-print-directory LUA=$$lua build || exit 1; done
+	@$(if $(KERNEL),spec/vm/run $(KERNEL)) env TIMEOUT=7200 ROUNDS=$(ROUNDS) spec/vm/apart bench/run $(ROW)
+
 demo: build bpf | needs-vm
 	@eval "$$($(MAKE) -s env)" && \
 	    spec/vm/run $(or $(KERNEL),newest) $(lua) examples/egress_firewall/demo.lua
@@ -183,8 +193,9 @@ clean:
 
 needs-build: ; @$(DEPS) build $(if $(LUA_INCDIR),,$(lua))
 needs-test:  ; @$(DEPS) test $(tested)
+needs-bench: ; @$(DEPS) bench bpf lua5.4 luajit
 needs-%:     ; @$(DEPS) $*
 
-.PHONY: build all-luas env install bpf support test test-host soak valgrind demo shell fetch-kernels \
-        update-kernels features-table FORCE lint doc clean needs-build needs-test
+.PHONY: build all-luas env install bpf support test test-host soak valgrind bench demo shell fetch-kernels \
+        update-kernels features-table FORCE lint doc clean needs-build needs-test needs-bench
 SHELL = /bin/bash

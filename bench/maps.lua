@@ -1,0 +1,37 @@
+-- Maps: see maps.c.
+
+local ebpf = require "ebpf"
+local place = require "bench.place"
+
+local M = {}
+
+local function filled(value_size, entries)
+  local map = place.keep(ebpf.map.create{
+    type = "hash", key_size = 4, value_size = value_size, max_entries = entries, name = "bench",
+  })
+  for key = 0, entries - 1 do
+    assert(map:set(key, key))
+  end
+  return map
+end
+
+function M.map_get()
+  local map = filled(8, 10000)
+  return function(count)
+    local sum = 0
+    for _ = 1, count do
+      sum = sum + map:get(1)
+    end
+  end
+end
+
+function M.map_set()
+  local map = filled(8, 10000)
+  return function(count)
+    for value = 1, count do
+      assert(map:set(1, value))
+    end
+  end
+end
+
+return M
