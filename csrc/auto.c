@@ -168,7 +168,6 @@ static int auto_attach(lua_State *L)
     if (strncmp(bpf_program__section_name(job.program), "usdt", 4) == 0)
         return ebpf_usdt_attach(L, object, job.program);
     link = ebpf_handle_new(L, &ebpf_link_class, 0);
-    ebpf_link_sentinel(L);
     fd = on_perf_event(job.program) ? attach_perf_event(&job) : attach_plain(&job);
     if (fd < 0)
         return ebpf_log_fail(L, job.error, &job.log, "link auto", bpf_program__section_name(job.program));

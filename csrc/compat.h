@@ -42,18 +42,30 @@ static inline void compat_setfuncs(lua_State *L, const luaL_Reg *functions)
 #define compat_kept(L, index) lua_getfenv(L, index)
 #endif
 
-/* luaL_testudata, which Lua 5.1 lacks */
-static inline void *compat_testudata(lua_State *L, int index, const char *name)
+/* lua_rawgetp and lua_rawsetp, which Lua 5.1 lacks; get gives the type of what it pushes, as from 5.3 on */
+static inline int compat_rawgetp(lua_State *L, int index, const void *key)
 {
-    void *data = lua_touserdata(L, index);
+#if LUA_VERSION_NUM >= 503
+    return lua_rawgetp(L, index, key);
+#elif LUA_VERSION_NUM >= 502
+    lua_rawgetp(L, index, key);
+    return lua_type(L, -1);
+#else
+    lua_pushlightuserdata(L, (void *)key);
+    lua_rawget(L, index < 0 && index > LUA_REGISTRYINDEX ? index - 1 : index);
+    return lua_type(L, -1);
+#endif
+}
 
-    if (!data || !lua_getmetatable(L, index))
-        return NULL;
-    luaL_getmetatable(L, name);
-    if (!lua_rawequal(L, -1, -2))
-        data = NULL;
-    lua_pop(L, 2);
-    return data;
+static inline void compat_rawsetp(lua_State *L, int index, const void *key)
+{
+#if LUA_VERSION_NUM >= 502
+    lua_rawsetp(L, index, key);
+#else
+    lua_pushlightuserdata(L, (void *)key);
+    lua_insert(L, -2);
+    lua_rawset(L, index < 0 && index > LUA_REGISTRYINDEX ? index - 1 : index);
+#endif
 }
 
 #endif

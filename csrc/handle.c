@@ -24,8 +24,10 @@ void *ebpf_handle_new(lua_State *L, const struct ebpf_class *class, size_t extra
     memset(handle, 0, class->size + extra);
     handle->class = class;
     handle->fd = -1;
-    luaL_getmetatable(L, class->name);
+    compat_rawgetp(L, LUA_REGISTRYINDEX, class);
     lua_setmetatable(L, -2);
+    if (class->made)
+        class->made(L, handle);
     return handle;
 }
 
@@ -51,22 +53,42 @@ void ebpf_handle_close(void *data)
         close(fd);
 }
 
-void *ebpf_handle_any(lua_State *L, int index, const struct ebpf_class *class)
+/* The handle at index, open or not; NULL for anything else. Its metatable has the class's address in [1]: telling by that
+ * is several times as fast as by luaL_checkudata, which looks a metatable up by its name first. */
+static struct ebpf_handle *handle_at(lua_State *L, int index, const struct ebpf_class *class)
 {
-    return luaL_checkudata(L, index, class->name);
+    void *data = lua_touserdata(L, index);
+    bool same;
+
+    if (!data || !lua_getmetatable(L, index))
+        return NULL;
+    lua_rawgeti(L, -1, 1);
+    same = lua_touserdata(L, -1) == class;
+    lua_pop(L, 2);
+    return same ? data : NULL;
 }
 
-void *ebpf_handle_check(lua_State *L, int index, const struct ebpf_class *class)
+void *ebpf_handle_any(lua_State *L, int index, const struct ebpf_class *class)
 {
-    struct ebpf_handle *handle = luaL_checkudata(L, index, class->name);
+    void *handle = handle_at(L, index, class);
 
+    return handle ? handle : luaL_checkudata(L, index, class->name); /* which raises */
+}
+
+static void *check_open(lua_State *L, int index, struct ebpf_handle *handle)
+{
     if (handle->open)
         return handle;
-    lua_pushfstring(L, "%s is closed", ebpf_class_word(class));
+    lua_pushfstring(L, "%s is closed", ebpf_class_word(handle->class));
     if (index == 1)
         luaL_error(L, "%s", lua_tostring(L, -1));
     luaL_argerror(L, index, lua_tostring(L, -1));
     return NULL;
+}
+
+void *ebpf_handle_check(lua_State *L, int index, const struct ebpf_class *class)
+{
+    return check_open(L, index, ebpf_handle_any(L, index, class));
 }
 
 void *ebpf_handle_opt(lua_State *L, int index, const struct ebpf_class *class)
@@ -76,7 +98,9 @@ void *ebpf_handle_opt(lua_State *L, int index, const struct ebpf_class *class)
 
 void *ebpf_handle_test(lua_State *L, int index, const struct ebpf_class *class)
 {
-    return compat_testudata(L, index, class->name) ? ebpf_handle_check(L, index, class) : NULL;
+    struct ebpf_handle *handle = handle_at(L, index, class);
+
+    return handle ? check_open(L, index, handle) : NULL;
 }
 
 /* type, id: the first two words of bpf_prog_info, bpf_map_info and bpf_link_info alike (a link's second is its id too) */
@@ -90,14 +114,20 @@ uint32_t ebpf_handle_id(struct ebpf_handle *handle)
     return handle->id;
 }
 
-static const char *upvalue_name(lua_State *L)
+/* self, of the class that the method was made for */
+static struct ebpf_handle *self_any(lua_State *L)
 {
-    return lua_tostring(L, lua_upvalueindex(1));
+    return ebpf_handle_any(L, 1, lua_touserdata(L, lua_upvalueindex(1)));
+}
+
+static struct ebpf_handle *self_open(lua_State *L)
+{
+    return check_open(L, 1, self_any(L));
 }
 
 static int handle_close(lua_State *L)
 {
-    struct ebpf_handle *handle = luaL_checkudata(L, 1, upvalue_name(L));
+    struct ebpf_handle *handle = self_any(L);
 
     if (handle->open)
         ebpf_handle_close(handle);
@@ -107,7 +137,7 @@ static int handle_close(lua_State *L)
 
 static int handle_gc(lua_State *L)
 {
-    struct ebpf_handle *handle = luaL_checkudata(L, 1, upvalue_name(L));
+    struct ebpf_handle *handle = self_any(L);
 
     if (!handle->open)
         return 0;
@@ -119,23 +149,16 @@ static int handle_gc(lua_State *L)
 
 static int handle_closed(lua_State *L)
 {
-    struct ebpf_handle *handle = luaL_checkudata(L, 1, upvalue_name(L));
+    struct ebpf_handle *handle = self_any(L);
 
     lua_pushboolean(L, !handle->open);
     return 1;
 }
 
-static struct ebpf_handle *check_open(lua_State *L)
-{
-    struct ebpf_handle *handle = luaL_checkudata(L, 1, upvalue_name(L));
-
-    return ebpf_handle_check(L, 1, handle->class);
-}
-
 /* Lends the number: the handle goes on owning it. */
 static int handle_fd(lua_State *L)
 {
-    struct ebpf_handle *handle = check_open(L);
+    struct ebpf_handle *handle = self_open(L);
 
     if (handle->fd < 0)
         return 0;
@@ -145,7 +168,7 @@ static int handle_fd(lua_State *L)
 
 static int handle_cloexec(lua_State *L)
 {
-    struct ebpf_handle *handle = check_open(L);
+    struct ebpf_handle *handle = self_open(L);
 
     luaL_checktype(L, 2, LUA_TBOOLEAN);
     if (handle->fd < 0)
@@ -159,7 +182,7 @@ static int handle_cloexec(lua_State *L)
 
 static int handle_tostring(lua_State *L)
 {
-    struct ebpf_handle *handle = luaL_checkudata(L, 1, upvalue_name(L));
+    struct ebpf_handle *handle = self_any(L);
     const char *name = handle->class->name;
 
     if (!handle->open) {
@@ -177,9 +200,9 @@ static int handle_tostring(lua_State *L)
     return 1;
 }
 
-static void set_method(lua_State *L, const char *class_name, const char *name, lua_CFunction function)
+static void set_method(lua_State *L, const struct ebpf_class *class, const char *name, lua_CFunction function)
 {
-    lua_pushstring(L, class_name);
+    lua_pushlightuserdata(L, (void *)class);
     lua_pushcclosure(L, function, 1);
     lua_setfield(L, -2, name);
 }
@@ -189,14 +212,18 @@ void ebpf_class_open(lua_State *L, const struct ebpf_class *class)
     luaL_newmetatable(L, class->name);
     lua_pushstring(L, class->name);
     lua_setfield(L, -2, "__name");
-    set_method(L, class->name, "__gc", handle_gc);
-    set_method(L, class->name, "__close", handle_close);
-    set_method(L, class->name, "__tostring", handle_tostring);
+    lua_pushlightuserdata(L, (void *)class);
+    lua_rawseti(L, -2, 1);
+    lua_pushvalue(L, -1);
+    compat_rawsetp(L, LUA_REGISTRYINDEX, class);
+    set_method(L, class, "__gc", handle_gc);
+    set_method(L, class, "__close", handle_close);
+    set_method(L, class, "__tostring", handle_tostring);
     lua_newtable(L);
-    set_method(L, class->name, "close", handle_close);
-    set_method(L, class->name, "closed", handle_closed);
-    set_method(L, class->name, "fd", handle_fd);
-    set_method(L, class->name, "cloexec", handle_cloexec);
+    set_method(L, class, "close", handle_close);
+    set_method(L, class, "closed", handle_closed);
+    set_method(L, class, "fd", handle_fd);
+    set_method(L, class, "cloexec", handle_cloexec);
     compat_setfuncs(L, class->methods);
     lua_pushvalue(L, -1);
     lua_setfield(L, -3, "__index");

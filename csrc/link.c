@@ -163,39 +163,26 @@ static void push_hook(lua_State *L, const struct abi_link_info *info)
     lua_settop(L, top + 1);
 }
 
-#define SENTINEL "ebpf.sentinel" /* its metatable; with ".newest" and ".closing", keys of the registry */
+/* Its address is the registry's key of the links by address, held weakly. A collection takes a link out of there before
+ * it runs the finalizer; lua_close, which finalizes all there is, doesn't. The call stack tells nothing: ngx_lua runs the
+ * collector from C with an empty one, and os.exit(code, true) closes with a full one. */
+static const char watched;
 
-/* lua_close finalizes everything, the newest first. So a sentinel that the registry holds is finalized only then, and
- * before every older link. The call stack tells nothing: ngx_lua runs the collector from C with an empty one, and
- * os.exit(code, true) closes with a full one. */
-static int sentinel_gc(lua_State *L)
+void ebpf_link_made(lua_State *L, struct ebpf_handle *link)
 {
-    lua_getfield(L, LUA_REGISTRYINDEX, SENTINEL ".newest");
-    if (lua_rawequal(L, -1, 1)) {
-        lua_pushboolean(L, 1);
-        lua_setfield(L, LUA_REGISTRYINDEX, SENTINEL ".closing");
-    }
-    return 0;
+    compat_rawgetp(L, LUA_REGISTRYINDEX, &watched);
+    lua_pushvalue(L, -2);
+    compat_rawsetp(L, -2, link);
+    lua_pop(L, 1);
 }
 
-void ebpf_link_sentinel(lua_State *L)
-{
-    compat_newuserdata(L, 1);
-    if (luaL_newmetatable(L, SENTINEL)) {
-        lua_pushcfunction(L, sentinel_gc);
-        lua_setfield(L, -2, "__gc");
-    }
-    lua_setmetatable(L, -2);
-    lua_setfield(L, LUA_REGISTRYINDEX, SENTINEL ".newest");
-}
-
-static bool closing(lua_State *L)
+static bool closing(lua_State *L, const struct ebpf_link *link)
 {
     bool is;
 
-    lua_getfield(L, LUA_REGISTRYINDEX, SENTINEL ".closing");
-    is = lua_toboolean(L, -1);
-    lua_pop(L, 1);
+    compat_rawgetp(L, LUA_REGISTRYINDEX, &watched);
+    is = compat_rawgetp(L, -1, link) != LUA_TNIL;
+    lua_pop(L, 2);
     return is;
 }
 
@@ -221,7 +208,7 @@ void ebpf_link_collected(lua_State *L, struct ebpf_handle *handle)
     char *origin = link->origin;
     int top = lua_gettop(L);
 
-    if (link->detached || closing(L))
+    if (link->detached || closing(L, link))
         return;
     if (usdt ? !ebpf_usdt_ours(link->usdt) : get_info(link, &info) < 0 || !attached(&info))
         return;
@@ -344,6 +331,7 @@ const struct ebpf_class ebpf_link_class = {
     .name = "ebpf.link",
     .size = sizeof(struct ebpf_link),
     .methods = methods,
+    .made = ebpf_link_made,
     .release = link_release,
     .describe = link_tostring,
     .collected = ebpf_link_collected,
@@ -358,8 +346,12 @@ static const luaL_Reg functions[] = {
 
 int ebpf_open_link(lua_State *L)
 {
-    lua_pushboolean(L, 0);
-    lua_setfield(L, LUA_REGISTRYINDEX, SENTINEL ".closing");
+    lua_newtable(L);
+    lua_newtable(L);
+    lua_pushliteral(L, "v");
+    lua_setfield(L, -2, "__mode");
+    lua_setmetatable(L, -2);
+    compat_rawsetp(L, LUA_REGISTRYINDEX, &watched);
     lua_newtable(L);
     compat_setfuncs(L, functions);
     ebpf_things_functions(L, &ebpf_link_class);

@@ -20,14 +20,6 @@ static int finish(lua_State *L, struct ebpf_link *link, int fd, const char *oper
     return 1;
 }
 
-static struct ebpf_link *new_link(lua_State *L)
-{
-    struct ebpf_link *link = ebpf_handle_new(L, &ebpf_link_class, 0);
-
-    ebpf_link_sentinel(L);
-    return link;
-}
-
 /* on(operation, subject, program, attach_type, target): target is an ifindex or a descriptor -> link */
 static int create_on(lua_State *L)
 {
@@ -38,7 +30,7 @@ static int create_on(lua_State *L)
     struct ebpf_link *link;
 
     luaL_argcheck(L, (position.flags & ~(uint32_t)XDP_MODES) == 0, 6, "unknown flags");
-    link = new_link(L);
+    link = ebpf_handle_new(L, &ebpf_link_class, 0);
     return finish(L, link, bpf_cmd_link_create(program->fd, target, attach_type, &position), operation, subject);
 }
 
@@ -56,7 +48,7 @@ static int create_netfilter(lua_State *L)
     struct ebpf_link *link;
 
     luaL_argcheck(L, (hook.flags & ~(uint32_t)ABI_NETFILTER_IP_DEFRAG) == 0, 6, "unknown flags");
-    link = new_link(L);
+    link = ebpf_handle_new(L, &ebpf_link_class, 0);
     return finish(L, link, bpf_cmd_link_create_netfilter(program->fd, &hook), "link netfilter", subject);
 }
 
@@ -67,7 +59,7 @@ static int create_freplace(lua_State *L)
     struct ebpf_handle *program = ebpf_handle_check(L, 3, &ebpf_program_class);
     struct ebpf_handle *target = ebpf_handle_opt(L, 4, &ebpf_program_class);
     uint32_t btf_id = ebpf_opt_u32(L, 5, 0);
-    struct ebpf_link *link = new_link(L);
+    struct ebpf_link *link = ebpf_handle_new(L, &ebpf_link_class, 0);
     int fd = bpf_cmd_link_create_freplace(program->fd, target ? target->fd : -1, btf_id);
 
     return finish(L, link, fd, operation, subject);
@@ -89,7 +81,7 @@ static int create_iter(lua_State *L)
         info.tid = ebpf_opt_u32(L, 6, 0);
         info.pid = ebpf_opt_u32(L, 7, 0);
     }
-    link = new_link(L);
+    link = ebpf_handle_new(L, &ebpf_link_class, 0);
     return finish(L, link, bpf_cmd_link_create_iter(program->fd, &info), "link auto", subject);
 }
 

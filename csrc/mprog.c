@@ -102,7 +102,6 @@ static int mprog_link(lua_State *L)
     /* tcx takes unknown bits beside BEFORE or AFTER without a word, and means something by REPLACE that can't be (6.18) */
     luaL_argcheck(L, (position.flags & ~(uint32_t)LINK_FLAGS) == 0, 3, "unknown flags");
     link = ebpf_handle_new(L, &ebpf_link_class, 0);
-    ebpf_link_sentinel(L);
     hook = ebpf_hook_check(L, 1, &where); /* again: what was allocated may have run finalizers */
     fd = bpf_cmd_link_create(program->fd, ebpf_hook_target(hook), hook->attach_type, &position);
     if (fd < 0)
@@ -241,6 +240,15 @@ static int mprog_mode(lua_State *L)
     return 3;
 }
 
+/* on_device(hook) -> boolean: not on a cgroup */
+static int mprog_on_device(lua_State *L)
+{
+    const char *where;
+
+    lua_pushboolean(L, ebpf_hook_check(L, 1, &where)->fd < 0);
+    return 1;
+}
+
 /* describe(hook) -> {attach_type=, where=, cgroup_id= | ifindex=} */
 static int mprog_describe(lua_State *L)
 {
@@ -280,9 +288,9 @@ const struct ebpf_class ebpf_mprog_class = {
 };
 
 static const luaL_Reg functions[] = {
-    {"holding", mprog_holding}, {"new", mprog_new},           {"link", mprog_link},
-    {"attach", mprog_attach},   {"detach", mprog_detach},     {"query", mprog_query},
-    {"mode", mprog_mode},       {"describe", mprog_describe}, {NULL, NULL},
+    {"holding", mprog_holding},     {"new", mprog_new},     {"link", mprog_link}, {"attach", mprog_attach},
+    {"detach", mprog_detach},       {"query", mprog_query}, {"mode", mprog_mode}, {"describe", mprog_describe},
+    {"on_device", mprog_on_device}, {NULL, NULL},
 };
 
 int ebpf_open_mprog(lua_State *L)

@@ -55,7 +55,6 @@ static int rootlet_new(lua_State *L)
 
     memcpy(rootlet->where, where, length);
     rootlet->slots = slots;
-    ebpf_link_sentinel(L);
     if (own(rootlet, link->fd, program->fd) < 0)
         return ebpf_fail(L, errno, "rootlet open", "%s", where);
     rootlet->link.created = created;
@@ -123,6 +122,7 @@ const struct ebpf_class ebpf_rootlet_class = {
     .size = sizeof(struct ebpf_rootlet),
     .methods = methods,
     .release = rootlet_release,
+    .made = ebpf_link_made,
     .collected = ebpf_link_collected,
     .describe = rootlet_tostring,
 };

@@ -79,7 +79,6 @@ static int struct_ops_link(lua_State *L)
     struct ebpf_log log = {0};
     int fd;
 
-    ebpf_link_sentinel(L);
     fd = attach(map, &log);
     if (fd < 0)
         return ebpf_log_fail(L, errno, &log, "link struct_ops", subject);

@@ -35,14 +35,12 @@ int ebpf_map_learn(struct ebpf_handle *handle);
 /* Adds from_id, from_fd and next to the table on top. */
 void ebpf_things_functions(lua_State *L, const struct ebpf_class *class);
 
-/* The end of a link that nobody closed, for classes whose handle starts with a struct ebpf_link. */
+/* The start of a link, and the end of one that nobody closed: for classes whose handle starts with a struct ebpf_link. */
+void ebpf_link_made(lua_State *L, struct ebpf_handle *handle);
 void ebpf_link_collected(lua_State *L, struct ebpf_handle *handle);
 
 /* PROG_LOAD; when that fails, again for the verifier's words, held by a userdata that is left on the stack. */
 int ebpf_program_load(lua_State *L, struct abi_prog_load *attr, const char **log);
-
-/* To be called between making a link's handle and the link. */
-void ebpf_link_sentinel(lua_State *L);
 
 /* Why EPERM, where a token was given: the kernel ignores one that doesn't allow what is asked. */
 extern const char ebpf_token_refuses[];

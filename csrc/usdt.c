@@ -68,7 +68,6 @@ int ebpf_usdt_attach(lua_State *L, struct ebpf_object *object, struct bpf_progra
     struct ebpf_usdt *usdt;
     int error;
 
-    ebpf_link_sentinel(L);
     usdt = calloc(1, sizeof(*usdt) + strlen(section) + 1);
     if (!usdt)
         return ebpf_fail(L, ENOMEM, operation, "%s", section);
