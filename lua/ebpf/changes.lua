@@ -20,7 +20,7 @@ end
 
 -- true, or the failure to return where a revision can't be carried.
 function M.need_order(hook, operation, opts)
-  if opts.revision and core.mprog.describe(hook).cgroup_id then
+  if opts.revision and not core.mprog.on_device(hook) then
     return features.need("cgroup_order", operation, named.subject(hook))
   end
   return true
@@ -85,7 +85,7 @@ end
 
 -- The new attachment, for Mprog:replace and Attachment:replace alike.
 function M.replace_on(hook, old, program, opts)
-  local on_device = core.mprog.describe(hook).ifindex ~= nil
+  local on_device = core.mprog.on_device(hook)
   local preorder = opts.preorder
   if options.class(old) == "attachment" and preorder == nil then
     preorder = core.attachment.flags(old) >= flag.F_PREORDER -- the kernel forgets it unless it is said again
@@ -117,11 +117,14 @@ end
 -- The kernel doesn't compare the program in these modes: any descriptor detaches what is there.
 local function detach_named(hook, handle, opts)
   local revision = opts.revision
+  if core.mprog.on_device(hook) then -- there the kernel compares
+    return core.mprog.detach(hook, handle, 0, 0, revision)
+  end
   local flags, count, current = core.mprog.mode(hook)
   if not flags then
     return nil, count, current
   end
-  local mode = core.mprog.describe(hook).cgroup_id and snapshot.mode_of(flags, count)
+  local mode = snapshot.mode_of(flags, count)
   if mode and mode ~= "multi" then
     local list, message, number = core.mprog.query(hook, 0)
     if not list then

@@ -75,25 +75,31 @@ local link_options = {before = "any", after = "any", at = "string", preorder = "
 function methods:link(program, opts)
   options.expect("hook:link", "self", self, "mprog")
   options.expect("hook:link", 1, program, "program")
-  opts = options.check("hook:link", opts, link_options)
-  if opts.preorder ~= nil and core.mprog.describe(self).ifindex then
-    error("option 'preorder' to 'hook:link' is for cgroups", 2)
+  local flags, relative, revision = 0, 0, nil
+  if opts ~= nil then
+    options.check("hook:link", opts, link_options)
+    if opts.preorder ~= nil and core.mprog.on_device(self) then
+      error("option 'preorder' to 'hook:link' is for cgroups", 2)
+    end
+    local key = anchors.position("hook:link", opts)
+    local refused
+    flags, relative, refused = anchors.place("hook:link", opts, key, "link", core.mprog.describe(self))
+    if not flags then
+      return nil, relative, refused
+    end
+    revision = opts.revision
   end
-  local key = anchors.position("hook:link", opts)
-  local flags, relative, number = anchors.place("hook:link", opts, key, "link", core.mprog.describe(self))
-  if not flags then
-    return nil, relative, number
-  end
-  local link, message
-  link, message, number = core.mprog.link(self, program, flags, relative, opts.revision)
+  local link, message, number = core.mprog.link(self, program, flags, relative, revision)
   if not link then
     return diagnose.failure({operation = "link", hook = self, program = program, anchored = relative ~= 0,
-      revision = opts.revision}, message, number)
+      revision = revision}, message, number)
   end
   origin.note(link)
   return link
 end
 
+local modes = {"multi", "override", "exclusive"}
+local cgroup_options = {"mode", "overwrite", "preorder"}
 local attach_options = {
   before = "any", after = "any", at = "string", preorder = "boolean", revision = "revision", mode = "string",
   overwrite = "boolean",
@@ -113,30 +119,35 @@ local attach_options = {
 function methods:attach(program, opts)
   options.expect("hook:attach", "self", self, "mprog")
   options.expect("hook:attach", 1, program, "program")
-  opts = options.check("hook:attach", opts, attach_options)
-  local mode = options.one_of("hook:attach", "mode", opts.mode or "multi", {"multi", "override", "exclusive"})
-  local on_device = core.mprog.describe(self).ifindex ~= nil
-  for _, name in ipairs {"mode", "overwrite", "preorder"} do
-    if on_device and opts[name] ~= nil then
-      error(("option '%s' to 'hook:attach' is for cgroups"):format(name), 2)
+  local mode, on_device = "multi", core.mprog.on_device(self)
+  local flags, relative = 0, 0
+  if opts ~= nil then
+    options.check("hook:attach", opts, attach_options)
+    mode = options.one_of("hook:attach", "mode", opts.mode or mode, modes)
+    for _, name in ipairs(cgroup_options) do
+      if on_device and opts[name] ~= nil then
+        error(("option '%s' to 'hook:attach' is for cgroups"):format(name), 2)
+      end
+    end
+    if mode == "multi" and opts.overwrite ~= nil then
+      error("option 'overwrite' to 'hook:attach' goes with mode override or exclusive", 2)
+    end
+    local key = anchors.position("hook:attach", opts)
+    if mode ~= "multi" and (key or opts.preorder) then
+      error(("option '%s' to 'hook:attach' goes with mode multi: the others hold one program"):format(
+        key or "preorder"), 2)
+    end
+    local refused
+    flags, relative, refused = anchors.place("hook:attach", opts, key, "program", core.mprog.describe(self))
+    if not flags then
+      return nil, relative, refused
     end
   end
-  if mode == "multi" and opts.overwrite ~= nil then
-    error("option 'overwrite' to 'hook:attach' goes with mode override or exclusive", 2)
-  end
-  local key = anchors.position("hook:attach", opts)
-  if mode ~= "multi" and (key or opts.preorder) then
-    error(("option '%s' to 'hook:attach' goes with mode multi: the others hold one program"):format(
-      key or "preorder"), 2)
-  end
-  local flags, relative, number = anchors.place("hook:attach", opts, key, "program", core.mprog.describe(self))
-  if not flags then
-    return nil, relative, number
-  end
-  local attachment, message
+  local revision = opts and opts.revision
+  local attachment, message, number
   if mode == "multi" then
     flags = flags + (on_device and 0 or flag.F_ALLOW_MULTI)
-    attachment, message, number = core.mprog.attach(self, program, flags, relative, opts.revision)
+    attachment, message, number = core.mprog.attach(self, program, flags, relative, revision)
   else
     attachment, message, number = changes.attach_single(self, program, opts)
   end
@@ -144,7 +155,7 @@ function methods:attach(program, opts)
     return attachment
   end
   return diagnose.failure({operation = "attach", hook = self, program = program, anchored = relative ~= 0,
-    revision = opts.revision, mode = mode}, message, number)
+    revision = revision, mode = mode}, message, number)
 end
 
 --- Put a program in another's place, whatever its position: no packet meets both or neither.
@@ -163,7 +174,7 @@ function methods:replace(old, new, opts)
   options.expect("hook:replace", "self", self, "mprog")
   options.expect("hook:replace", 2, new, "program")
   opts = options.check("hook:replace", opts, {revision = "revision", preorder = "boolean"})
-  if opts.preorder ~= nil and core.mprog.describe(self).ifindex then
+  if opts.preorder ~= nil and core.mprog.on_device(self) then
     error("option 'preorder' to 'hook:replace' is for cgroups", 2)
   end
   local handle, opened, number = named.program("hook:replace", "replace", self, old)
@@ -233,7 +244,7 @@ end
 function methods:query(opts)
   options.expect("hook:query", "self", self, "mprog")
   opts = options.check("hook:query", opts, {effective = "boolean", links = "boolean"})
-  if opts.effective and core.mprog.describe(self).ifindex then
+  if opts.effective and core.mprog.on_device(self) then
     error("option 'effective' to 'hook:query' is for cgroups: a device has nothing above it", 2)
   end
   return snapshot.take(self, opts.effective, opts.links ~= false)

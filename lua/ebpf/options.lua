@@ -12,33 +12,46 @@ local function sorted(known)
   return table.concat(names, ", ")
 end
 
+local words = {} -- by metatable, of our classes
+
+local function word_of(metatable)
+  local name = type(metatable) == "table" and metatable.__name
+  local word = type(name) == "string" and name:match "^ebpf%.(.*)"
+  if word then
+    words[metatable] = word
+  end
+  return word
+end
+
 --- What a value is: "link", "program" … for our objects, else type().
 function M.class(value)
-  local metatable = type(value) == "userdata" and getmetatable(value)
-  local name = type(metatable) == "table" and metatable.__name
-  return type(name) == "string" and name:match "^ebpf%.(.*)" or type(value)
+  local kind = type(value)
+  if kind ~= "userdata" then
+    return kind
+  end
+  local metatable = getmetatable(value)
+  return words[metatable] or word_of(metatable) or kind
 end
 
 --- Raises unless the value is of one of these classes, and open.
 -- @string what the function: "hook:link"
 -- @param argument its number, its name, or "self"
 -- @param value
--- @string ... classes, as M.class names them
+-- @string ... classes, as M.class names them: at most three
 function M.expect(what, argument, value, ...)
   local class = M.class(value)
-  for _, wanted in ipairs {...} do
-    if class == wanted then
-      if type(value) == "userdata" and value.closed and value:closed() then -- a Codec has nothing to close
-        if argument == "self" then
-          error(class .. " is closed", 3)
-        end
-        error(("bad argument '%s' to '%s' (%s is closed)"):format(argument, what, class), 3)
-      end
-      return value
-    end
+  local first, second, third = ...
+  if class ~= first and class ~= second and class ~= third then
+    error(("bad argument '%s' to '%s' (%s expected, got %s)"):format(argument, what, table.concat({...}, " or "),
+      value == nil and "no value" or class), 3)
   end
-  error(("bad argument '%s' to '%s' (%s expected, got %s)"):format(argument, what, table.concat({...}, " or "),
-    value == nil and "no value" or class), 3)
+  if type(value) == "userdata" and value.closed and value:closed() then -- a Codec has nothing to close
+    if argument == "self" then
+      error(class .. " is closed", 3)
+    end
+    error(("bad argument '%s' to '%s' (%s is closed)"):format(argument, what, class), 3)
+  end
+  return value
 end
 
 --- Raises if an option's object is closed.

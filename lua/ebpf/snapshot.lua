@@ -93,20 +93,23 @@ end
 -- @treturn[1] table snapshot
 -- @treturn[2] nil, message, errno
 function M.take(hook, effective, links)
-  local description = core.mprog.describe(hook)
   local query_flags = effective and flag.F_QUERY_EFFECTIVE or 0
   local list, message, errno = core.mprog.query(hook, query_flags)
+  local on_cgroup = not core.mprog.on_device(hook)
+  if list and on_cgroup and not (links and list[1]) then
+    return shape(list, effective, true)
+  end
+  local description = core.mprog.describe(hook)
   if errno == errors.errno.EINVAL then -- nothing else in our queries can be wrong
     return errors.fail("query", description.attach_type .. " on " .. description.where, "ENOTSUP", M.no_such_hook)
   elseif not list then
     return nil, message, errno
   end
-  local on_cgroup = description.cgroup_id ~= nil
-  if description.attach_type:find "^netkit_" then
-    netkit.revise(hook, description, list)
-  end
-  if not links or #list == 0 or not on_cgroup then
-    return shape(list, effective, on_cgroup)
+  if not on_cgroup then
+    if description.attach_type:find "^netkit_" then
+      netkit.revise(hook, description, list)
+    end
+    return shape(list, effective, false)
   end
   local cgroups = effective and ancestry(description.cgroup_id, hook) or {description.cgroup_id}
   local attach_type = core.names.attach_type[description.attach_type]
