@@ -54,17 +54,19 @@ static int parse_u64(const char *text, uint64_t *value)
 
 int ebpf_test_u64(lua_State *L, int index, uint64_t *value)
 {
+    int type = lua_type(L, index);
     lua_Number number;
 
-    if (lua_type(L, index) == LUA_TSTRING)
+    if (type == LUA_TSTRING)
         return parse_u64(lua_tostring(L, index), value);
-    if (lua_type(L, index) != LUA_TNUMBER)
+    if (type != LUA_TNUMBER)
         return 0;
 #if LUA_VERSION_NUM >= 503
-    if (lua_isinteger(L, index)) {
-        *value = (uint64_t)lua_tointeger(L, index);
+    int whole;
+
+    *value = (uint64_t)lua_tointegerx(L, index, &whole);
+    if (whole)
         return 1;
-    }
 #endif
     number = lua_tonumber(L, index);
     if (!(number >= -9223372036854775808.0 && number < 18446744073709551616.0))
