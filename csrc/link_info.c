@@ -99,6 +99,12 @@ static const char *const perf_events[] = {
 
 enum { PERF_EVENTS = sizeof(perf_events) / sizeof(*perf_events) };
 
+/* Most rows are told apart by their first letter. */
+static bool same(const char *text, const char *other)
+{
+    return *text == *other && strcmp(text, other) == 0;
+}
+
 static bool chosen(const char *when, const char *word)
 {
     char padded[64];
@@ -227,7 +233,7 @@ static void set_rooms(lua_State *L, int fd, const struct abi_link_info *info, co
     const char *word = strcmp(type, "iter") == 0 ? NULL : discriminator(L, info, type);
 
     for (size_t i = 0; i < sizeof(rooms) / sizeof(*rooms); i++)
-        if (strcmp(rooms[i].type, type) == 0 && chosen(rooms[i].when, word))
+        if (same(rooms[i].type, type) && chosen(rooms[i].when, word))
             set_room(L, fd, info, &rooms[i]);
 }
 
@@ -240,7 +246,7 @@ static void set_fields(lua_State *L, const struct abi_link_info *info, const cha
         lua_setfield(L, -2, "event");
     }
     for (size_t i = 0; i < sizeof(fields) / sizeof(*fields); i++) {
-        if (strcmp(fields[i].type, type) != 0 || !chosen(fields[i].when, word))
+        if (!same(fields[i].type, type) || !chosen(fields[i].when, word))
             continue;
         push_field(L, info, &fields[i]);
         lua_setfield(L, -2, fields[i].name);
