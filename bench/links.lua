@@ -24,8 +24,9 @@ function M.link_update()
   local link, first, second = held()
   return function(count)
     for _ = 1, count, 2 do
-      assert(link:update(second))
-      assert(link:update(first))
+      if not (link:update(second) and link:update(first)) then
+        error "update"
+      end
     end
   end
 end

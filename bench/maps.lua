@@ -29,7 +29,9 @@ function M.map_set()
   local map = filled(8, 10000)
   return function(count)
     for value = 1, count do
-      assert(map:set(1, value))
+      if not map:set(1, value) then
+        error "set"
+      end
     end
   end
 end

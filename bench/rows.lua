@@ -37,6 +37,13 @@ M.growth = {
 }
 M.steepest = 1.10 -- of the curve from the first n to the last, both axes logarithmic: 1 is linear
 
+-- What instructions are counted of.
+M.callgrind = {
+  {name = "link_create_close"}, {name = "link_update"}, {name = "link_info"}, {name = "pin_unpin"},
+  {name = "pin_open"}, {name = "attach_detach"}, {name = "query", argument = 60}, {name = "map_get"},
+  {name = "map_set"},
+}
+
 M.garbage = 0 -- bytes a call
 M.memory = {resident = 1024, descriptors = 0} -- growth over all the opening and closing: KiB, count
 
