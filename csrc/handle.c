@@ -129,6 +129,8 @@ static int handle_close(lua_State *L)
 {
     struct ebpf_handle *handle = self_any(L);
 
+    if (handle->open && handle->class->closing)
+        handle->class->closing(L, handle);
     if (handle->open)
         ebpf_handle_close(handle);
     lua_pushboolean(L, 1);

@@ -46,9 +46,10 @@ static int fail_on(lua_State *L, struct ebpf_link *link, const char *operation)
 static int link_update(lua_State *L)
 {
     struct ebpf_link *link = check(L);
-    bool is_map = ebpf_handle_test(L, 2, &ebpf_map_class) != NULL;
+    struct ebpf_handle *program = ebpf_handle_test(L, 2, &ebpf_program_class);
+    bool is_map = !program && ebpf_handle_test(L, 2, &ebpf_map_class);
     const struct ebpf_class *class = is_map ? &ebpf_map_class : &ebpf_program_class;
-    struct ebpf_handle *new = ebpf_handle_check(L, 2, class);
+    struct ebpf_handle *new = program ? program : ebpf_handle_check(L, 2, class);
     struct ebpf_handle *old = ebpf_handle_opt(L, 3, class);
 
     if (link->usdt)
@@ -176,7 +177,16 @@ void ebpf_link_made(lua_State *L, struct ebpf_handle *link)
     lua_pop(L, 1);
 }
 
-static bool closing(lua_State *L, const struct ebpf_link *link)
+/* Else the table would grow with the links that wait for the collector, and it waits the longer the more there is. */
+void ebpf_link_closing(lua_State *L, struct ebpf_handle *link)
+{
+    compat_rawgetp(L, LUA_REGISTRYINDEX, &watched);
+    lua_pushnil(L);
+    compat_rawsetp(L, -2, link);
+    lua_pop(L, 1);
+}
+
+static bool state_ends(lua_State *L, const struct ebpf_link *link)
 {
     bool is;
 
@@ -208,7 +218,7 @@ void ebpf_link_collected(lua_State *L, struct ebpf_handle *handle)
     char *origin = link->origin;
     int top = lua_gettop(L);
 
-    if (link->detached || closing(L, link))
+    if (link->detached || state_ends(L, link))
         return;
     if (usdt ? !ebpf_usdt_ours(link->usdt) : get_info(link, &info) < 0 || !attached(&info))
         return;
@@ -332,6 +342,7 @@ const struct ebpf_class ebpf_link_class = {
     .size = sizeof(struct ebpf_link),
     .methods = methods,
     .made = ebpf_link_made,
+    .closing = ebpf_link_closing,
     .release = link_release,
     .describe = link_tostring,
     .collected = ebpf_link_collected,

@@ -37,6 +37,7 @@ void ebpf_things_functions(lua_State *L, const struct ebpf_class *class);
 
 /* The start of a link, and the end of one that nobody closed: for classes whose handle starts with a struct ebpf_link. */
 void ebpf_link_made(lua_State *L, struct ebpf_handle *handle);
+void ebpf_link_closing(lua_State *L, struct ebpf_handle *handle);
 void ebpf_link_collected(lua_State *L, struct ebpf_handle *handle);
 
 /* PROG_LOAD; when that fails, again for the verifier's words, held by a userdata that is left on the stack. */
