@@ -3,7 +3,8 @@ max_line_length = 120
 cache = false
 
 exclude_files = { "build" }
-include_files = { "**/*.lua", "**/*.rockspec", "spec/vm/tally", "bench/run", ".busted", ".luacheckrc", "config.ld" }
+include_files = {
+  "**/*.lua", "**/*.rockspec", "spec/vm/tally", "bench/run", "bench/callgrind", ".busted", ".luacheckrc", "config.ld" }
 
 files["lua/resty"] = { std = "ngx_lua" }
 files["spec"] = { std = "max+busted" }

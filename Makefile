@@ -7,7 +7,8 @@
 # make test-host           the specs on this kernel (root)   LUA=, SPEC=
 # make soak                1,000,000 random steps a hook     KERNEL= (else this kernel, root), LUA=, SEED=, STEPS=
 # make valgrind            the same under valgrind           SPEC=
-# make bench               against C on libbpf (root)        KERNEL=6.12 ROW=link_update ROUNDS=15
+# make bench               against C on libbpf (root)        KERNEL=6.12 ROW=link_update ROUNDS=15 COUNT=1000000
+# make bench-callgrind     instructions a call (root)        RECORD=1 ROW=link_update
 # make shell               a prompt in the VM                KERNEL=6.12
 # make update-kernels      look for newer kernels than the cached ones
 # make features-table      what each kernel offers, in README.md, from lua/ebpf/features.lua
@@ -146,7 +147,13 @@ build/bench/libbpf: $(filter-out %.bpf.c,$(wildcard bench/*.c)) bench/bench.h | 
 
 bench: build/bench/libbpf build/bench/bench.bpf.o | needs-bench $(if $(KERNEL),needs-vm)
 	@for lua in lua5.4 luajit; do $(MAKE) --no-print-directory LUA=$$lua build || exit 1; done
-	@$(if $(KERNEL),spec/vm/run $(KERNEL)) env TIMEOUT=7200 ROUNDS=$(ROUNDS) spec/vm/apart bench/run $(ROW)
+	@TIMEOUT=7200 $(if $(KERNEL),MEMORY=2048 spec/vm/run $(KERNEL)) env TIMEOUT=7200 ROUNDS=$(ROUNDS) COUNT=$(COUNT) \
+	    WRITE=$(if $(KERNEL),,yes) spec/vm/apart bench/run $(ROW)
+
+# Instructions do not depend on the machine.
+bench-callgrind: | needs-bench needs-valgrind
+	@$(MAKE) --no-print-directory LUA=lua5.4 build
+	@spec/vm/apart bench/callgrind $(if $(RECORD),--record) $(ROW)
 
 demo: build bpf | needs-vm
 	@eval "$$($(MAKE) -s env)" && \
@@ -196,6 +203,6 @@ needs-test:  ; @$(DEPS) test $(tested)
 needs-bench: ; @$(DEPS) bench bpf lua5.4 luajit
 needs-%:     ; @$(DEPS) $*
 
-.PHONY: build all-luas env install bpf support test test-host soak valgrind bench demo shell fetch-kernels \
-        update-kernels features-table FORCE lint doc clean needs-build needs-test needs-bench
+.PHONY: build all-luas env install bpf support test test-host soak valgrind bench bench-callgrind demo shell \
+        fetch-kernels update-kernels features-table FORCE lint doc clean needs-build needs-test needs-bench
 SHELL = /bin/bash

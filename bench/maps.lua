@@ -36,4 +36,20 @@ function M.map_set()
   end
 end
 
+-- All of it, as a sum: one operation is one reading.
+function M.each(entries)
+  local map = filled(8, entries or 10000)
+  return function(count)
+    for _ = 1, count do
+      local sum, seen = 0, 0
+      for _, value in map:each() do
+        sum, seen = sum + value, seen + 1
+      end
+      assert(seen == entries or seen == 10000)
+    end
+  end
+end
+
+M.read_numbers = M.each
+
 return M

@@ -12,15 +12,19 @@ end
 
 M.keep = keep
 
+function M.process()
+  local stat = assert(io.open "/proc/self/stat")
+  local number = stat:read "*n"
+  stat:close()
+  return number
+end
+
 local names = 0
 
 --- A name that no other process has.
 function M.name()
-  local stat = assert(io.open "/proc/self/stat")
-  local process = stat:read "*n"
-  stat:close()
   names = names + 1
-  return ("l%d-%d"):format(process, names)
+  return ("l%d-%d"):format(M.process(), names)
 end
 
 --- A new cgroup below EBPF_TEST_CGROUP.

@@ -1,5 +1,7 @@
 -- What was measured, in words: a line of text a row, and whether it reaches its limit.
 
+local syscalls = require "bench.syscalls"
+
 local M = {}
 
 local function time(ns)
@@ -14,11 +16,6 @@ local function time(ns)
 end
 
 M.time = time
-
-function M.machine(report)
-  return ("%s, %d CPUs; %s; libbpf %s; medians of %d rounds"):format(report.machine, report.cpus, report.kernel,
-    report.libbpf, report.rounds)
-end
 
 --- Whether one language's result reaches the row's limit; nil where it has none or wasn't measured.
 function M.reached(row, result)
@@ -48,23 +45,50 @@ local function ratio(result)
   return result and ("%.2f x (%.2f-%.2f)"):format(result.ratio, result.low, result.high) or ""
 end
 
+--- What is to be said against a row: which language misses the limit, or doesn't have it at all; or "".
 function M.verdict(row, results)
   local words = {}
   for _, language in ipairs {"lua5.4", "luajit"} do
-    local reached = M.reached(row, results[language])
     if results[language] == nil then
       words[#words + 1] = language .. " absent"
-    elseif reached == false then
+    elseif M.reached(row, results[language]) == false then
       words[#words + 1] = language .. " misses"
     end
   end
-  return table.concat(words, ", ")
+  return #words == 0 and "" or ("%s: %s"):format(row.title, table.concat(words, ", "))
 end
 
 function M.line(row, results)
   local cell = function(result) return result and time(result.ns) or "-" end
   return format:format(row.title, cell(results.c), cell(results["lua5.4"]), ratio(results["lua5.4"]),
-    cell(results.luajit), ratio(results.luajit), M.limit(row), M.verdict(row, results))
+    cell(results.luajit), ratio(results.luajit), M.limit(row), (M.verdict(row, results):gsub("^.*: ", "")))
+end
+
+function M.syscalls_header()
+  return ("%-52s %8s %8s %8s"):format("system calls an operation", "C", "Lua 5.4", "LuaJIT")
+end
+
+function M.syscalls_line(row, results)
+  local cells = {}
+  for index, language in ipairs {"c", "lua5.4", "luajit"} do
+    local calls = results[language] and syscalls.count(language, row, row.step or 1)
+    cells[index] = calls and (calls == 0 and "0" or ("%.2f"):format(calls)) or "-"
+  end
+  return ("%-52s %8s %8s %8s"):format(row.title, table.unpack(cells))
+end
+
+--- Puts the lines between the two marks of a Markdown file.
+function M.write(path, lines)
+  local file = assert(io.open(path))
+  local text = file:read "*a"
+  file:close()
+  local first, last = "<!-- measured -->\n", "<!-- /measured -->"
+  local _, start = text:find(first, 1, true)
+  local stop = text:find(last, 1, true)
+  assert(start and stop, path .. " lacks the marks")
+  file = assert(io.open(path, "w"))
+  file:write(text:sub(1, start), "```\n", table.concat(lines, "\n"), "\n```\n", text:sub(stop))
+  file:close()
 end
 
 return M

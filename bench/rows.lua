@@ -1,6 +1,7 @@
 -- What is measured, and what it must reach. `limit` is the library's time as a multiple of C's, `most` is in ns.
 -- `c` and `lua`: the row's name in bench.c and worker.lua, where it isn't `name`; `argument` goes to both; `hold`: so
--- many links are there meanwhile; `step`: operations are done in multiples of it.
+-- many links are there meanwhile; `step`: operations are done in multiples of it; `slow`: an operation is many system
+-- calls.
 
 local M = {}
 
@@ -16,21 +17,22 @@ M.rows = {
   {name = "map_get", title = "map get, u32 -> u64", limit = 1.10},
   {name = "map_set", title = "map set, u32 -> u64", limit = 1.10},
   {name = "read_numbers", title = "read a hash of 10,000 numbers, against get_next_key", c = "read_numbers.next_key",
-    limit = 0.35},
+    limit = 0.35, slow = true},
   {name = "read_numbers_batch", title = "read a hash of 10,000 numbers, against a bare batch", lua = "read_numbers",
-    c = "read_numbers.batch", limit = 2.5},
+    c = "read_numbers.batch", limit = 2.5, slow = true},
   {name = "read_structs", title = "read a hash of 10,000 structs, against get_next_key", c = "read_structs.next_key",
-    limit = 0.6},
+    limit = 0.6, slow = true},
   {name = "counter", title = "read an mmapped counter", most = 150},
   -- half of C's records a second, and 0.8 of them
   {name = "ring_typed", title = "ring buffer, a typed record of 64 bytes", step = 10000, limit = 1 / 0.5},
   {name = "ring_raw", title = "ring buffer, a raw record of 64 bytes", step = 10000, limit = 1 / 0.8},
 }
 
--- Cost as work grows. `hold`: the number is of links that are there, not an argument.
+-- Cost as work grows. `hold`: the number is of links that are there, not an argument; `others`: one of them is the
+-- operation's own.
 M.growth = {
   {name = "query", title = "query of n programs", at = {1, 10, 63}},
-  {name = "attach_detach", title = "attach + detach among n programs", at = {1, 10, 63}},
+  {name = "attach_detach", title = "attach + detach, n with it", at = {1, 10, 63}, others = true},
   {name = "walk", title = "walk n links with info", at = {10, 1000, 10000}, hold = true},
   {name = "each", title = "each entry of a hash of n", c = "read_numbers.next_key", at = {100, 1000, 10000, 100000,
     1000000}},

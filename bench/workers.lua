@@ -4,17 +4,18 @@ local M = {}
 local Worker = {}
 Worker.__index = Worker
 
-local function interpreter(name)
-  return ("LUA_PATH='lua/?.lua;lua/?/init.lua;;' LUA_CPATH='build/%s/?.so;;' %s"):format(name, name)
+--- The environment and the command that run a script, within a wrapper (strace) if one is given.
+function M.interpreter(name, wrapper)
+  return ("LUA_PATH='lua/?.lua;lua/?/init.lua;;' LUA_CPATH='build/%s/?.so;;' %s %s"):format(name, wrapper or "", name)
 end
 
-M.interpreter = interpreter
-
-local commands = {
-  c = "build/bench/libbpf",
-  ["lua5.4"] = interpreter "lua5.4" .. " bench/worker.lua",
-  luajit = interpreter "luajit" .. " bench/worker.lua",
-}
+--- The command of a worker, for env(1); a row and its argument go after it.
+function M.command(language, wrapper)
+  if language == "c" then
+    return (wrapper or "") .. " build/bench/libbpf"
+  end
+  return M.interpreter(language, wrapper) .. " bench/worker.lua"
+end
 
 -- All on one CPU, which they take turns on: what one finds in its caches is what the others found.
 local function pinned(command)
@@ -26,7 +27,7 @@ function M.start(language, row, argument)
   local answers = os.tmpname()
   os.remove(answers)
   assert(os.execute("mkfifo " .. answers))
-  local command = ("%s %s %s > %s"):format(commands[language], row, argument or "", answers)
+  local command = ("%s %s %s > %s"):format(M.command(language), row, argument or "", answers)
   local input = assert(io.popen(pinned(command), "w"))
   local output = assert(io.open(answers, "r"))
   os.remove(answers)

@@ -1,0 +1,91 @@
+-- Opens and closes every kind of object so many times: neither memory nor descriptors may grow.
+-- usage: memory.lua COUNT; a line each: name, KiB that the process grew by, descriptors, ns an opening and closing
+
+local clock = require "ebpf.core".clock
+local ebpf = require "ebpf"
+local place = require "bench.place"
+
+local count = tonumber(arg[1])
+local warm = math.floor(count / 2) -- until the collector has found its pace: closed objects wait for it
+
+local function resident()
+  local file = assert(io.open "/proc/self/status")
+  local text = file:read "*a"
+  file:close()
+  return tonumber(text:match "VmRSS:%s*(%d+)")
+end
+
+local function descriptors()
+  local list = assert(io.popen(("exec ls -1 /proc/%d/fd"):format(place.process())))
+  local number = 0
+  for _ in list:lines() do
+    number = number + 1
+  end
+  list:close()
+  return number
+end
+
+local function settle()
+  collectgarbage()
+  collectgarbage()
+end
+
+local function show(name, once)
+  local times = count
+  for _ = 1, warm do
+    once()
+  end
+  settle()
+  local size, open, started = resident(), descriptors(), clock.now()
+  for _ = 1, times do
+    once()
+  end
+  local took = clock.now() - started
+  settle()
+  print(("%s\t%d\t%d\t%d\t%.0f"):format(name, times, resident() - size, descriptors() - open, took / times * 1e9))
+end
+
+local function opens(open)
+  return function() assert(open()):close() end
+end
+
+local hook = place.busy_hook()
+local program = place.program(0)
+local link = place.keep(hook:link(program))
+local map = place.keep(ebpf.map.create{type = "hash", key_size = 4, value_size = 8, max_entries = 1, name = "bench"})
+local cgroup = place.cgroup()
+local directory = "/sys/fs/bpf"
+local pin = place.keep(ebpf.pin.at(directory .. "/" .. place.name()))
+assert(pin:put(link))
+
+io.stdout:setvbuf "line"
+show("link", opens(function() return hook:link(program) end))
+show("link by id", opens(function() return ebpf.link.from_id(link:id()) end))
+show("link of a descriptor", opens(function() return ebpf.link.from_fd(link:fd()) end))
+show("program by id", opens(function() return ebpf.program.from_id(program:id()) end))
+show("program loaded", opens(function()
+  return ebpf.program.load{type = "cgroup_skb", insns = "\183\0\0\0\1\0\0\0\149\0\0\0\0\0\0\0", license = "GPL"}
+end))
+show("map by id", opens(function() return ebpf.map.from_id(map:id()) end))
+show("map made", opens(function()
+  return ebpf.map.create{type = "array", key_size = 4, value_size = 8, max_entries = 1}
+end))
+show("cgroup", opens(function() return ebpf.cgroup.open(cgroup:path()) end))
+show("hook", opens(function() return cgroup:mprog "cgroup_inet_egress" end))
+show("attachment", function()
+  local attachment = assert(hook:attach(program))
+  assert(attachment:detach())
+  attachment:close()
+end)
+show("pin", opens(function() return ebpf.pin.at(pin:path()) end))
+show("what is pinned", opens(function() return pin:get() end))
+show("lock", opens(function() return ebpf.pin.lock(directory) end))
+show("object", opens(function() return ebpf.object.open "build/bench/bench.bpf.o" end))
+local uncollected = 0
+show("link by id, collected", function()
+  assert(ebpf.link.from_id(link:id()))
+  uncollected = uncollected + 1
+  if uncollected % 1000 == 0 then
+    collectgarbage() -- it doesn't count descriptors
+  end
+end)
