@@ -49,7 +49,7 @@ w.describe("out of memory", function(world)
     program, other, hook = world():program(), world():program(), world():hook()
     map = world():keep(ebpf.map.create{type = "percpu_array", key_size = 4, value_size = 3, max_entries = 2})
     trie = world():keep(ebpf.map.create{type = "lpm_trie", key_size = 7, value_size = 3, max_entries = 200})
-    for i = 1, 150 do
+    for i = 1, 70 do
       trie:set("\24\0\0\0\10\0" .. string.char(i), "abc")
     end
     link = world():keep(hook:link(program))
