@@ -9,6 +9,7 @@
 # make valgrind            the same under valgrind           SPEC=
 # make bench               against C on libbpf (root)        KERNEL=6.12 ROW=link_update ROUNDS=15 COUNT=1000000
 # make bench-callgrind     instructions a call (root)        RECORD=1 ROW=link_update
+# make fuzz                codecs and options, 10 minutes    FUZZ_SECONDS=
 # make shell               a prompt in the VM                KERNEL=6.12
 # make update-kernels      look for newer kernels than the cached ones
 # make features-table      what each kernel offers, in README.md, from lua/ebpf/features.lua
@@ -155,6 +156,19 @@ bench-callgrind: | needs-bench needs-valgrind
 	@$(MAKE) --no-print-directory LUA=lua5.4 build
 	@spec/vm/apart bench/callgrind $(if $(RECORD),--record) $(ROW)
 
+# BTF of strangers, values and options of users: nothing may read or write where it should not. Both at a time.
+fuzzed  = $(addprefix csrc/,address.c codec.c codec_check.c codec_push.c layout.c numbers.c)
+fuzzing = -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
+
+build/fuzz/%: spec/fuzz/%.c spec/fuzz/lua.h $(fuzzed) $(wildcard csrc/*.h) | needs-fuzz
+	@mkdir -p $(@D)
+	clang -std=gnu11 -Wall -Wextra -Werror $(fuzzing) $(shell pkg-config --cflags lua5.4) -o $@ $< $(fuzzed) \
+	    -l:liblua5.4.a -lbpf -lm -ldl
+
+fuzz: export FUZZ_BTF = build/spec/support/types.bpf.o
+fuzz: build build/fuzz/btf build/fuzz/values build/spec/support/types.bpf.o
+	@eval "$$($(MAKE) -s env)" && spec/fuzz/run $(or $(FUZZ_SECONDS),600)
+
 demo: build bpf | needs-vm
 	@eval "$$($(MAKE) -s env)" && \
 	    spec/vm/run $(or $(KERNEL),newest) $(lua) examples/egress_firewall/demo.lua
@@ -172,7 +186,7 @@ update-kernels: | needs-vm
 
 # What reads.
 
-c-files = $(wildcard csrc/*.[ch] examples/*/*.[ch] bench/*.[ch] spec/support/*.[ch])
+c-files = $(wildcard csrc/*.[ch] examples/*/*.[ch] bench/*.[ch] spec/support/*.[ch] spec/fuzz/*.[ch])
 rock    = rockspec/ebpf-scm-1.rockspec
 sources = local spec = {} loadfile("$(rock)", "t", spec)() \
           print(table.concat(spec.build.modules["ebpf.core"].sources, "\n"))
@@ -203,6 +217,6 @@ needs-test:  ; @$(DEPS) test $(tested)
 needs-bench: ; @$(DEPS) bench bpf lua5.4 luajit
 needs-%:     ; @$(DEPS) $*
 
-.PHONY: build all-luas env install bpf support test test-host soak valgrind bench bench-callgrind demo shell \
+.PHONY: build all-luas env install bpf support test test-host soak valgrind bench bench-callgrind fuzz demo shell \
         fetch-kernels update-kernels features-table FORCE lint doc clean needs-build needs-test needs-bench
 SHELL = /bin/bash

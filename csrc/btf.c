@@ -237,6 +237,19 @@ static int btf_codec(lua_State *L)
     return 1;
 }
 
+/* bytes() -> raw BTF, as parse{data = …} takes it */
+static int btf_bytes(lua_State *L)
+{
+    const struct ebpf_btf *handle = check(L);
+    uint32_t size = 0;
+    const void *bytes = btf__raw_data(handle->btf, &size);
+
+    if (!bytes)
+        return ebpf_fail(L, errno, "btf bytes", "%d types", (int)btf__type_cnt(handle->btf) - 1);
+    lua_pushlstring(L, bytes, size);
+    return 1;
+}
+
 static int btf_id(lua_State *L)
 {
     const struct ebpf_btf *handle = check(L);
@@ -263,6 +276,7 @@ static void describe(lua_State *L, const struct ebpf_handle *handle)
 }
 
 static const luaL_Reg methods[] = {
+    {"bytes", btf_bytes},
     {"codec", btf_codec},
     {"id", btf_id},
     {NULL, NULL},

@@ -300,28 +300,30 @@ static void check_address(const struct check *check, const struct place *place, 
     store_bytes(check, place, to, bytes, node->size);
 }
 
-/* At most the array's size; with a NUL inside only as the whole of it, for else it would not be read back. */
+/* At most the array's size; NULs only at its end, for what is behind the first one would not be read back. */
 static void check_text(const struct check *check, const struct place *place, const struct ebpf_node *node, int index,
                        char *to)
 {
-    size_t length;
+    size_t length, end;
     const char *text;
 
     if (lua_type(check->L, index) != LUA_TSTRING)
         fail_type(check, place, index, "a string");
     text = lua_tolstring(check->L, index, &length);
-    if (length > node->size)
+    end = strnlen(text, length);
+    if (length > node->size) {
         lua_pushfstring(check->L, "at most %d bytes expected, got %d", (int)node->size, (int)length);
-    else if (length < node->size && memchr(text, '\0', length))
-        lua_pushfstring(check->L, "a string with a NUL byte in it has all of the %d bytes, got %d", (int)node->size,
-                        (int)length);
-    else {
-        store_bytes(check, place, to, text, length);
-        if (length < node->size)
-            store_bytes(check, place, to + length, "", 1);
-        return;
+        fail(check, place);
     }
-    fail(check, place);
+    for (size_t i = end; i < length; i++) {
+        if (!text[i])
+            continue;
+        lua_pushfstring(check->L, "a string without a NUL byte in it expected, got one at %d", (int)end + 1);
+        fail(check, place);
+    }
+    store_bytes(check, place, to, text, end);
+    if (end < node->size)
+        store_bytes(check, place, to + end, "", 1);
 }
 
 static void check_value(struct check *check, const struct place *place, const struct ebpf_node *node, char *to);

@@ -71,6 +71,14 @@ core.program.methods.btf = of_thing "program"
 -- @treturn[2] nil, message, errno: ENOENT (the file has none)
 core.object.methods.btf = core.btf.of_object
 
+--- The BTF as bytes, as btf.parse takes them.
+-- @function Btf:bytes
+-- @treturn string
+
+--- The id that the kernel has it by; nil if it is not from there.
+-- @function Btf:id
+-- @treturn int|nil
+
 --- The Codec of a type.
 -- @function Btf:codec
 -- @tparam string|int type "struct event", "union u", "enum e"; a name alone is a typedef, struct, union, enum or basic
