@@ -11,3 +11,4 @@ files["spec"] = { std = "max+busted" }
 files["spec/vm/tally"] = { std = "lua54" }
 files["examples"] = { std = "max" }
 files["bench"] = { std = "max" }
+files["spec/fuzz"] = { std = "lua54", read_globals = { "core" } }

@@ -167,7 +167,7 @@ static void push_value(struct push *push, const struct ebpf_node *node, const ch
 
 void ebpf_codec_push_all(lua_State *L, const struct ebpf_codec *codec, const char *bytes, size_t length)
 {
-    struct push push = {.L = L, .codec = codec, .end = bytes + length};
+    struct push push = {.L = L, .codec = codec, .end = length > codec->size ? bytes + length : bytes};
 
     ebpf_codec_expect(L, codec);
     if (codec->nodes->kind == EBPF_INTEGER) {

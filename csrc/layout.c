@@ -414,6 +414,8 @@ static int layout_composite(struct builder *builder, const struct btf_type *type
         if (error < 0)
             continue;
         fields += codec->nodes[first + kept].name ? 1 : codec->nodes[first + kept].fields;
+        if (i + 1 < count && !btf_is_union(type))
+            codec->nodes[first + kept].flags &= (uint8_t)~EBPF_FLEXIBLE; /* nothing can follow what has no end */
         kept++;
     }
     codec->nodes[index].kind = btf_is_union(type) ? EBPF_UNION : EBPF_STRUCT;

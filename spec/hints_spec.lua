@@ -267,6 +267,13 @@ w.describe("the reason given", function(world)
     {"map create", "EINVAL", "the sizes don't fit", function()
       return ebpf.map.create{type = "hash", key_size = 0, value_size = 8, max_entries = 1}
     end},
+    {"map types", "EPERM", "lacks CAP_SYS_ADMIN", function()
+      return elsewhere(CAP_BPF, [[
+        local object = assert(ebpf.object.open "build/spec/support/types.bpf.o")
+        assert(object:load())
+        local map = assert(ebpf.map.from_fd(assert(object:map "integers"):fd()))
+        assert(map:set(1, 2) and map:get(1) == 2)]], "map:codec()")
+    end},
     {"map set", "EEXIST", "such a key already", function()
       local map = hash()
       assert(map:set(1, 1))

@@ -43,7 +43,7 @@ local function nothing() end
 local compiler = rawget(_G, "jit") or {on = nothing, off = nothing, flush = nothing}
 
 w.describe("out of memory", function(world)
-  local program, other, hook, map, trie, link, pin, path
+  local program, other, hook, map, trie, integers, link, pin, path
 
   before_each(function()
     program, other, hook = world():program(), world():program(), world():hook()
@@ -52,6 +52,9 @@ w.describe("out of memory", function(world)
     for i = 1, 70 do
       trie:set("\24\0\0\0\10\0" .. string.char(i), "abc")
     end
+    local object = world():keep(ebpf.object.open "build/spec/support/types.bpf.o")
+    assert(object:load())
+    integers = world():keep(object:map "integers")
     link = world():keep(hook:link(program))
     path = world():pin_path()
     pin = world():keep(ebpf.pin.at(path))
@@ -126,6 +129,26 @@ w.describe("out of memory", function(world)
       object:close()
     end,
     ["rootlet.open"] = function() close(ebpf.rootlet.open("lo", {slots = 2})) end,
+    ["map types"] = function()
+      local object = ebpf.object.open "build/spec/support/types.bpf.o"
+      object:load()
+      local typed = object:map "structs"
+      typed:get{cpu = 1, port = 1}
+      close(typed.raw)
+      close(typed)
+      object:close()
+    end,
+    ["map types of the kernel"] = function()
+      local typed = ebpf.map.from_fd(integers:fd())
+      typed:get(1)
+      close(typed)
+    end,
+    ["btf:codec"] = function()
+      local btf = ebpf.btf.parse "build/spec/support/types.bpf.o"
+      local codec = btf:codec "struct value"
+      codec:encode(codec:decode(("\0"):rep(codec:size())))
+      close(btf)
+    end,
     ["features"] = function() ebpf.features() end,
   }
 

@@ -184,6 +184,7 @@ return {
     EPERM = "the map is write-only for user space",
     EBADF = "the key is the descriptor of a socket, process or cgroup, and this is none",
   },
+  ["map types"] = {EPERM = sys_admin},
   ["map set"] = {
     EEXIST = "there is such a key already",
     ENOENT = "there is no such key",

@@ -1,4 +1,4 @@
-/* For spec/codec_spec.lua: maps whose keys and values are of every kind of type, and programs that fill them. */
+/* For spec/codec_spec.lua and spec/map_types_spec.lua: values of every kind of type, and maps of them. */
 #include <linux/bpf.h>
 #include <linux/in6.h>
 #include <stdbool.h>
@@ -80,6 +80,23 @@ struct {
     __type(key, struct prefix4);
     __type(value, __u32);
 } prefixes SEC(".maps");
+
+struct record {
+    __u32 size;
+    __u32 : 32;
+    struct {
+        __u16 a, b;
+    } items[];
+};
+
+struct locked {
+    struct bpf_spin_lock lock;
+    __u32 count;
+};
+
+/* of no map */
+struct record *record;
+struct locked *locked;
 
 __u32 counter;
 stat_t totals;
