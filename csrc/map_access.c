@@ -51,7 +51,7 @@ static int map_set(lua_State *L)
     int flags;
 
     lua_settop(L, 4);
-    flags = luaL_checkoption(L, 4, "any", names);
+    flags = lua_isnil(L, 4) ? 0 : luaL_checkoption(L, 4, NULL, names);
     ebpf_element_begin(L, 1, &element);
     ebpf_element_check_key(L, 2, &element);
     ebpf_element_check_value(L, 3, &element);
