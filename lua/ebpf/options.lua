@@ -37,15 +37,17 @@ end
 -- @string what the function: "hook:link"
 -- @param argument its number, its name, or "self"
 -- @param value
--- @string ... classes, as M.class names them: at most three
-function M.expect(what, argument, value, ...)
+-- @string first a class, as M.class names them
+-- @string[opt] second
+-- @string[opt] third
+function M.expect(what, argument, value, first, second, third)
   local class = M.class(value)
-  local first, second, third = ...
   if class ~= first and class ~= second and class ~= third then
-    error(("bad argument '%s' to '%s' (%s expected, got %s)"):format(argument, what, table.concat({...}, " or "),
-      value == nil and "no value" or class), 3)
+    error(("bad argument '%s' to '%s' (%s expected, got %s)"):format(argument, what,
+      table.concat({first, second, third}, " or "), value == nil and "no value" or class), 3)
   end
-  if type(value) == "userdata" and value.closed and value:closed() then -- a Codec has nothing to close
+  local closed = type(value) == "userdata" and value.closed -- a Codec has nothing to close
+  if closed and closed(value) then
     if argument == "self" then
       error(class .. " is closed", 3)
     end
