@@ -117,6 +117,9 @@ static const luaL_Reg methods[] = {
 
 int ebpf_open_codec(lua_State *L)
 {
+    /* the list of free references is there from now on: a finalizer that adds to it needs no memory */
+    lua_pushboolean(L, 1);
+    luaL_unref(L, LUA_REGISTRYINDEX, luaL_ref(L, LUA_REGISTRYINDEX));
     luaL_newmetatable(L, EBPF_CODEC_CLASS);
     lua_pushstring(L, EBPF_CODEC_CLASS);
     lua_setfield(L, -2, "__name");

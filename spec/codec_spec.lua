@@ -59,19 +59,19 @@ w.describe("a codec", function(world)
       sizes[#sizes + 1] = tonumber(number)
     end
     local type_seed = table.remove(sizes, 1)
-    local types = world():keep(ebpf.btf.parse(DIRECTORY .. "layouts.bpf.o"))
+    local random_types = world():keep(ebpf.btf.parse(DIRECTORY .. "layouts.bpf.o"))
     local random = layouts.random(seed)
     for i, node in ipairs(layouts.types(type_seed)) do
-      local codec = assert(types:codec("t" .. i))
-      assert.equal(sizes[i], codec:size())
+      local of_type = assert(random_types:codec("t" .. i))
+      assert.equal(sizes[i], of_type:size())
       for j = 1, values do
         local bytes = output:read(sizes[i])
         local drawn = layouts.value(node, random)
-        local read = codec:decode(bytes)
+        local read = of_type:decode(bytes)
         local which = ("value %d of t%d; TYPES=%d EBPF_VALUES_SEED=%d"):format(j, i, type_seed, seed)
         assert(agrees(drawn, read), "what C wrote was not read: " .. which)
-        assert(codec:encode(drawn) == bytes, "what C would was not written: " .. which)
-        assert(codec:encode(read) == bytes, "what was read was not written back: " .. which)
+        assert(of_type:encode(drawn) == bytes, "what C would was not written: " .. which)
+        assert(of_type:encode(read) == bytes, "what was read was not written back: " .. which)
       end
     end
     output:close()
@@ -94,7 +94,8 @@ w.describe("a codec", function(world)
 
   it("takes other spellings of a value, and reads them in one", function()
     for _, case in ipairs {
-      {"small", 7.0, 7}, {"small", "12", 12}, {"negative", "-5", -5}, {"verdict", 1, "PASS"}, {"verdict", -7, "STRANGE"},
+      {"small", 7.0, 7}, {"small", "12", 12}, {"negative", "-5", -5}, {"verdict", 1, "PASS"},
+      {"verdict", -7, "STRANGE"},
       {"flag", 1, true}, {"name", "a\0\0", "a"}, {"mac", {1, 2, 3, 4, 5, 6}, "\1\2\3\4\5\6"},
       {"source", 0x0a000001, "10.0.0.1"}, {"source6", "2001:0db8:0:0::1", "2001:db8::1"},
     } do

@@ -1,6 +1,9 @@
 --- Maps: stores that programs and user space share.
--- Keys and values of 1, 2, 4 and 8 bytes are integers (unsigned), all others byte strings; a byte string of the very
--- size is always accepted. A per-CPU value is a list, one a possible CPU; with {sum = true} its sum over the CPUs.
+-- Keys and values of a map with BTF are what the C types say: integers, enums by name, structs and arrays as tables,
+-- char arrays as strings (doc/types.md has all). Without BTF those of 1, 2, 4 and 8 bytes are integers (unsigned), all
+-- others byte strings, and keys of LPM tries of addresses texts: "10.0.0.0/8". A byte string of the very size is always
+-- accepted, but for enums and addresses. A per-CPU value is a list, one a possible CPU; with {sum = true} its sum over
+-- the CPUs.
 --
 -- What some types hold besides:
 --
@@ -105,6 +108,20 @@ end
 -- @string[opt="any"] when "any", "noexist" (only a new key) or "exist" (only one that is there)
 -- @treturn[1] true
 -- @treturn[2] nil, message, errno: EEXIST, ENOENT, E2BIG (full, or beyond an array's end), EPERM (frozen)
+
+--- The Codecs of keys and of values. A map from an Object has the types of its file; any other those that the kernel
+-- has of it, fetched at the first use.
+-- @function Map:codec
+-- @treturn[1] Codec|false of keys; false where they have no type
+-- @treturn[1] Codec|false of values
+-- @treturn[2] nil, message, errno: EPERM (no CAP_SYS_ADMIN to read the kernel's BTF: keys and values are integers and
+-- byte strings then)
+-- @see btf.lua
+
+--- The same map with integers and byte strings, whatever its types: a Map, which uses this one's descriptor and ends
+-- with it. The same one each time.
+-- @field Map.raw
+-- @usage local bytes = map.raw:get(key)
 
 --- Delete a key.
 -- @function Map:delete
