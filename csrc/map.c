@@ -1,4 +1,4 @@
-/* Map: a store shared with programs; what is in it is in map_access.c and map_batch.c.
+/* Map: a store shared with programs; what is in it is in map_access.c, map_each.c and map_batch.c.
  * Commands: MAP_CREATE, MAP_FREEZE, OBJ_GET_INFO_BY_FD.
  * The handle owns the map's descriptor, and of a struct_ops a share in the Object's memory. */
 #include <errno.h>

@@ -97,7 +97,7 @@ bool ebpf_element_push_object(lua_State *L, const struct ebpf_map *map, const ch
 bool ebpf_opt_sum(lua_State *L, int index);
 
 extern const luaL_Reg ebpf_map_access[], ebpf_map_batches[]; /* methods: map_access.c, map_batch.c */
-extern const luaL_Reg ebpf_map_walks[];                      /* functions of ebpf.core.map: map_batch.c */
+extern const luaL_Reg ebpf_map_walks[];                      /* functions of ebpf.core.map: map_each.c */
 
 #pragma GCC visibility pop
 

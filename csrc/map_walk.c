@@ -306,8 +306,10 @@ int ebpf_walk_fetch(lua_State *L, struct ebpf_walk *walk)
 {
     int result = 1;
 
-    if (!walk->map->handle.open)
-        return luaL_error(L, "map is closed");
+    if (!walk->map->handle.open) {
+        errno = EBADF;
+        return -1;
+    }
     walk->at = walk->count = 0;
     if (!walk->map->unbatched || walk->command != ABI_MAP_LOOKUP_BATCH)
         result = fetch_batch(L, walk);

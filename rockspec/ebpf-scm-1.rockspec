@@ -56,6 +56,7 @@ build = {
         "csrc/map.c",
         "csrc/map_access.c",
         "csrc/map_batch.c",
+        "csrc/map_each.c",
         "csrc/map_element.c",
         "csrc/map_object.c",
         "csrc/map_types.c",
