@@ -65,7 +65,9 @@ w.describe("a map with BTF", function(world)
     assert.same(values, percpu:get(0))
     values[#values].bytes = -1
     assert.misuse {
-      {("argument #2.*value%%[%d%%].bytes: %%-1 does not fit __u32"):format(#values), function() percpu:set(0, values) end},
+      {("argument #2.*value%%[%d%%].bytes: %%-1 does not fit __u32"):format(#values), function()
+        percpu:set(0, values)
+      end},
       {"a list of", function() percpu:set(0, {}) end},
     }
     assert.equal(0, percpu:get(0)[#values].bytes)
