@@ -6,7 +6,7 @@ local system = require "spec.support.system"
 local w = require "spec.support.world"
 
 w.describe("a walk of", function(world)
-  local WRITERS, KEYS, SECONDS = 4, 1000, 0.2
+  local WRITERS, KEYS, SECONDS = 4, 600, 0.1
 
   -- In what the kernel's batches go on: a bucket; a key; and a type that has none, which is walked key by key.
   local kinds = {
