@@ -206,7 +206,7 @@ static const struct {
 
 static const struct {
     const char *name;
-    int value;
+    int64_t value;
 } constants[] = {
     CONSTANT(MAP_CREATE),
     CONSTANT(MAP_LOOKUP_ELEM),
@@ -256,6 +256,11 @@ static const struct {
     CONSTANT(F_QUERY_EFFECTIVE),
     CONSTANT(F_PATH_FD),
     CONSTANT(F_TOKEN_FD),
+    CONSTANT(F_MMAPABLE),
+    CONSTANT(F_RB_OVERWRITE),
+    CONSTANT(RINGBUF_BUSY),
+    CONSTANT(RINGBUF_DISCARD),
+    CONSTANT(RINGBUF_HEADER),
     CONSTANT(ANY),
     CONSTANT(NOEXIST),
     CONSTANT(EXIST),
@@ -307,7 +312,7 @@ int ebpf_open_abi(lua_State *L)
     lua_setfield(L, -2, "fields");
     lua_newtable(L);
     for (size_t i = 0; i < sizeof(constants) / sizeof(*constants); i++) {
-        lua_pushinteger(L, constants[i].value);
+        lua_pushinteger(L, (lua_Integer)constants[i].value);
         lua_setfield(L, -2, constants[i].name);
     }
     lua_setfield(L, -2, "constants");

@@ -57,6 +57,9 @@ enum { ABI_F_QUERY_EFFECTIVE = 1u << 0 };
 enum { ABI_F_PATH_FD = 1u << 14 };                    /* OBJ_PIN, OBJ_GET; 6.5 */
 enum { ABI_F_TOKEN_FD = 1u << 16 };                   /* PROG_LOAD, MAP_CREATE; 6.9 */
 enum { ABI_ANY = 0, ABI_NOEXIST = 1, ABI_EXIST = 2 }; /* MAP_UPDATE_ELEM */
+enum { ABI_F_MMAPABLE = 1u << 10 };                   /* MAP_CREATE, of arrays; 5.5 */
+enum { ABI_F_RB_OVERWRITE = 1u << 19 };               /* MAP_CREATE, of ring buffers; 6.19 */
+enum { ABI_RINGBUF_BUSY = 1u << 31, ABI_RINGBUF_DISCARD = 1u << 30, ABI_RINGBUF_HEADER = 8 };
 enum { ABI_OBJ_NAME_LEN = 16, ABI_TAG_SIZE = 8 };
 
 enum { ABI_TRACE_ITER = 28, ABI_STRUCT_OPS = 44, ABI_NETFILTER = 45 }; /* attach types */

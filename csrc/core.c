@@ -30,13 +30,16 @@ __attribute__((visibility("default"))) int luaopen_ebpf_core(lua_State *L)
     add(L, "names", ebpf_open_names);
     add(L, "netns", ebpf_open_netns);
     add(L, "object", ebpf_open_object);
+    add(L, "perfbuf", ebpf_open_perfbuf);
     add(L, "pin", ebpf_open_pin);
     add(L, "probe", ebpf_open_probe);
     add(L, "program", ebpf_open_program);
+    add(L, "ringbuf", ebpf_open_ringbuf);
     add(L, "rootlet", ebpf_open_rootlet);
     add(L, "rootlet_program", ebpf_open_rootlet_program);
     add(L, "struct_ops", ebpf_open_struct_ops);
     add(L, "token", ebpf_open_token);
+    add(L, "user_ringbuf", ebpf_open_user_ringbuf);
     add(L, "xdp", ebpf_open_xdp);
     return 1;
 }

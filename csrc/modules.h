@@ -24,13 +24,16 @@ int ebpf_open_mprog(lua_State *L);
 int ebpf_open_names(lua_State *L); /* {attach_type=, link_type=, program_type=, map_type=, command=}, each both ways */
 int ebpf_open_netns(lua_State *L);
 int ebpf_open_object(lua_State *L);
+int ebpf_open_perfbuf(lua_State *L);
 int ebpf_open_pin(lua_State *L);
 int ebpf_open_probe(lua_State *L);
 int ebpf_open_program(lua_State *L);
+int ebpf_open_ringbuf(lua_State *L);
 int ebpf_open_rootlet(lua_State *L);
 int ebpf_open_rootlet_program(lua_State *L);
 int ebpf_open_struct_ops(lua_State *L);
 int ebpf_open_token(lua_State *L);
+int ebpf_open_user_ringbuf(lua_State *L);
 int ebpf_open_xdp(lua_State *L);
 
 #pragma GCC visibility pop

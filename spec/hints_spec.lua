@@ -412,7 +412,7 @@ w.describe("the reason given", function(world)
     ["link xdp"] = "spec/xdp_spec.lua", ["link sk_lookup"] = "spec/netns_spec.lua",
     ["link flow_dissector"] = "spec/netns_spec.lua", ["link netfilter"] = "spec/netfilter_spec.lua",
     ["link sockmap"] = "spec/sockmap_spec.lua", ["link struct_ops"] = "spec/struct_ops_spec.lua",
-    ["link lines"] = "spec/auto_spec.lua",
+    ["link lines"] = "spec/auto_spec.lua", ["user_ringbuf push"] = "spec/user_ringbuf_spec.lua",
     ["link auto"] = "spec/auto_spec.lua", ["link usdt"] = "spec/usdt_spec.lua",
     ["rootlet load"] = "spec/slot_spec.lua",
     ["rootlet open"] = "spec/rootlet_spec.lua", ["slot attach"] = "spec/slot_spec.lua",

@@ -231,6 +231,10 @@ return {
     EPERM = "the map is frozen already, or read-only for user space",
     ENOTSUPP = "maps of this type, or with timers or the like in their values, can't be frozen",
   },
+  ["user_ringbuf push"] = {
+    ENOSPC = "the ring is full until a program drains it",
+    E2BIG = "the record is larger than the whole ring",
+  },
   pin = {
     ENOENT = "the directory does not exist: mkdir = true would make it",
     ENOTDIR = "what should be the directory is none",

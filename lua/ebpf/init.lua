@@ -20,10 +20,13 @@ local M = {
   map = require "ebpf.map",
   mprog = {open = mprog.open},
   object = require "ebpf.object",
+  perfbuf = require "ebpf.perfbuf",
   pin = require "ebpf.pin",
   program = require "ebpf.program",
+  ringbuf = require "ebpf.ringbuf",
   rootlet = require "ebpf.rootlet",
   token = require "ebpf.token",
+  user_ringbuf = require "ebpf.user_ringbuf",
 }
 require "ebpf.attachment"
 

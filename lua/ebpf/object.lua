@@ -6,11 +6,12 @@
 local auto = require "ebpf.auto"
 local core = require "ebpf.core"
 local options = require "ebpf.options"
+local records = require "ebpf.records"
 local struct_ops = require "ebpf.struct_ops"
 
 local M = {}
 local methods = core.object.methods
-local load, take_program = methods.load, methods.program
+local load, take_map, take_program = methods.load, methods.map, methods.program
 
 --- Open an ELF file, without loading it.
 -- @tparam string|table source a path, or {data = bytes}
@@ -91,10 +92,16 @@ end
 
 --- A map of the loaded object.
 -- A struct_ops, which link.auto registers, keeps the Object's memory and descriptors until it is closed too.
--- @function Object:map
 -- @string name
 -- @treturn[1] Map
 -- @treturn[2] nil, message, errno: ENOENT
+function methods:map(name)
+  local map, message, errno = take_map(self, name)
+  if not map then
+    return nil, message, errno
+  end
+  return records.remember(map, self)
+end
 
 local function all(self, names, get)
   local result = {}

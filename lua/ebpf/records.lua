@@ -1,0 +1,127 @@
+-- What programs send to user space, in words: options, types, waiting. What Ringbuf and Perfbuf have in common.
+
+local core = require "ebpf.core"
+local errors = require "ebpf.errors"
+local options = require "ebpf.options"
+
+local M = {}
+
+-- The kernel has no types of these maps, which have neither keys nor values; an object's file has.
+local sends = {ringbuf = true, user_ringbuf = true, perf_event_array = true}
+local types_of = setmetatable({}, {__mode = "k"}) -- Map -> Btf
+
+--- Has a map remember its Object's types, if it is one that sends or takes records.
+-- @tparam Map map
+-- @tparam Object object
+function M.remember(map, object)
+  local info = map:info()
+  if info and sends[info.type] then
+    types_of[map] = core.btf.of_object(object)
+  end
+  return map
+end
+
+local function types(operation, map, given)
+  if given == nil then
+    if not types_of[map] then
+      return errors.fail(operation, map:id(), "ENOENT", "the kernel has no types of it: {btf = …} would say whose to use")
+    end
+    return types_of[map]
+  elseif options.class(given) == "btf" then
+    return given
+  end
+  return given:btf()
+end
+
+--- The Codec of a map's records.
+-- @string what the function
+-- @string operation
+-- @tparam Map map
+-- @tparam table opts `type` (its name, or a Codec), `btf`
+-- @treturn[1] Codec|nil
+-- @treturn[2] nil, message, errno
+function M.codec(what, operation, map, opts)
+  if opts.btf ~= nil and opts.btf:closed() then
+    error(("bad option 'btf' to '%s' (%s is closed)"):format(what, options.class(opts.btf)), 3)
+  end
+  if type(opts.type) ~= "string" then
+    return opts.type
+  end
+  local btf, message, errno = types(operation, map, opts.btf)
+  if not btf then
+    return nil, message, errno
+  end
+  return btf:codec(opts.type)
+end
+
+--- nil, message, errno unless the map is of this type.
+function M.refusal(operation, map, wanted)
+  local info, message, errno = map:info()
+  if not info then
+    return {nil, message, errno}
+  elseif info.type ~= wanted then
+    return {errors.fail(operation, map:id(), "EINVAL", ("it is a map of type %s, not %s"):format(info.type, wanted))}
+  end
+end
+
+local function check_timeout(what, timeout)
+  options.expect(what, 1, timeout, "number")
+  if not (timeout >= 0) then
+    error(("bad argument '1' to '%s' (milliseconds from 0 expected, got %s)"):format(what, tostring(timeout)), 3)
+  end
+end
+
+--- Methods of a class of records.
+-- @tparam table module of the core
+-- @string class
+function M.methods(module, class)
+  local methods = module.methods
+  local step, wait, consume = module.step, module.wait, methods.consume
+
+  -- A signal ends a nap in C, so that what Lua has set to run at signals runs.
+  local function wait_out(self, timeout)
+    local left, message, errno = timeout, nil, nil
+    repeat
+      left, message, errno = wait(self, left)
+    until type(left) ~= "number"
+    return left, message, errno
+  end
+
+  function methods:poll(timeout, max, fn)
+    if timeout == nil then
+      timeout = math.huge
+    end
+    check_timeout(class .. ":poll", timeout)
+    local ready, message, errno = wait_out(self, timeout)
+    if ready == nil then
+      return nil, message, errno
+    end
+    return consume(self, max, fn)
+  end
+
+  function methods:events(timeout)
+    options.expect(class .. ":events", "self", self, class)
+    if timeout == nil then
+      return step, self
+    end
+    check_timeout(class .. ":events", timeout)
+    return function()
+      local record = step(self)
+      if record ~= nil then
+        return record
+      end
+      local ready, message = wait_out(self, timeout)
+      if ready == nil then
+        error(message, 2)
+      end
+      return ready and step(self) or nil
+    end
+  end
+
+  function methods:events_mask()
+    options.expect(class .. ":events_mask", "self", self, class)
+    return "r"
+  end
+end
+
+return M

@@ -1,0 +1,478 @@
+-- Ring buffers: what programs send arrives, once and in order, whatever the reader does.
+
+local ebpf = require "ebpf"
+local sent = require "spec.support.sent"
+local system = require "spec.support.system"
+local w = require "spec.support.world"
+
+local range, sequences = sent.range, sent.sequences
+
+local function mappings()
+  return select(2, system.read "/proc/self/maps":gsub("bpf%-map", ""))
+end
+
+w.describe("a ring buffer", function(world)
+  local source, map
+
+  before_each(function()
+    source = sent.new(world(), "send_ring")
+    map = world():keep(source.object:map "events")
+  end)
+
+  local function open(opts)
+    return world():keep(ebpf.ringbuf.open(map, opts))
+  end
+
+  it("gives records as bytes, in order, and each once", function()
+    local rb = open()
+    assert.same({}, rb:consume())
+    source:send(3)
+    local list = rb:consume()
+    assert.same({0, 1, 2}, sequences(list))
+    assert.equal(64, #list[1])
+    assert.equal("packet", list[1]:match("packet", 17))
+    assert.same({}, rb:consume())
+    source:send(1)
+    assert.same({3}, sequences(rb:consume()))
+    assert.same({consumed = 4, discarded = 0}, rb:counts())
+    assert.equal(65536, rb:size())
+    assert.equal(("ebpf.ringbuf: map %d fd %d"):format(map:id(), rb:fd()), tostring(rb))
+  end)
+
+  it("gives records as values of their C type, which the map's Object knows", function()
+    local rb = open{type = "event"}
+    source:send(2)
+    local list = rb:consume()
+    assert.equal("table", type(list[1]))
+    assert.same({
+      {sequence = 0, length = list[1].length, negative = -1, name = "packet", reason = "FIRST", cpu = 0,
+       values = {0, 0, 0}},
+      {sequence = 1, length = list[1].length, negative = -2, name = "packet", reason = "LATER", cpu = 0,
+       values = {1, 0, 1}},
+    }, list)
+  end)
+
+  it("learns the type from whom it is told to, where the map is not from an Object", function()
+    local pin = world():pin()
+    assert(pin:put(map))
+    local pinned = world():keep(pin:get "map")
+    assert.fails({ebpf.ringbuf.open(pinned, {type = "event"})}, "ENOENT", "the kernel has no types of it")
+    local program = world():keep(source.object:program "send_ring")
+    local btf = world():keep(source.object:btf())
+    for _, opts in ipairs {
+      {type = "event", btf = source.object}, {type = "struct event", btf = btf}, {type = "event", btf = program},
+      {type = assert(btf:codec "event")}, {type = "event", btf = world():keep(source.object:map "control")},
+    } do
+      local rb = world():keep(ebpf.ringbuf.open(pinned, opts))
+      source:send(1)
+      assert.equal("packet", rb:consume()[1].name)
+      rb:close()
+    end
+    assert.fails({ebpf.ringbuf.open(map, {type = "evnt"})}, "ENOENT")
+  end)
+
+  it("gives a record that is shorter than its type as the bytes that it is", function()
+    local rb = open{type = "event"}
+    source:send(1, {bytes = 4})
+    source:send(1)
+    local list = rb:consume()
+    assert.equal("\0\0\0\0", list[1])
+    assert.equal(1, list[2].sequence)
+  end)
+
+  it("gives no more than asked for, and keeps the rest", function()
+    local rb = open()
+    source:send(5)
+    assert.same({0, 1}, sequences(rb:consume(2)))
+    assert.same({}, rb:consume(0))
+    assert.equal(3 * 72, rb:available())
+    assert.same({2, 3, 4}, sequences(rb:consume(100)))
+    assert.equal(0, rb:available())
+  end)
+
+  it("calls a function with each, and says how often", function()
+    local rb = open()
+    source:send(5)
+    local seen = {}
+    local function note(record) table.insert(seen, record) end
+    assert.equal(3, rb:consume(3, note))
+    assert.equal(2, rb:consume(nil, note))
+    assert.equal(0, rb:consume(nil, note))
+    assert.same(range(0, 4), sequences(seen))
+    assert.equal(5, rb:counts().consumed)
+  end)
+
+  it("keeps the record at which the function raised, and those after it", function()
+    local rb = open{type = "event"}
+    source:send(4)
+    local seen = {}
+    local function fragile(event)
+      if event.sequence == 2 and #seen == 2 then
+        error("no", 0)
+      end
+      table.insert(seen, event)
+    end
+    assert.same({false, "no"}, {pcall(rb.consume, rb, nil, fragile)})
+    assert.equal(2, rb:counts().consumed)
+    assert.has_error(function() rb:consume(1, function() error "again" end) end)
+    table.insert(seen, "go on")
+    assert.equal(2, rb:consume(nil, fragile))
+    table.remove(seen, 3)
+    assert.same(range(0, 3), sequences(seen))
+    assert.equal(4, rb:counts().consumed)
+  end)
+
+  it("may be consumed by the function, which then has what it was called with twice", function()
+    local rb = open()
+    source:send(4)
+    local inner
+    local count = rb:consume(nil, function()
+      inner = inner or sequences(rb:consume(2))
+    end)
+    assert.same({0, 1}, inner)
+    assert.equal(3, count)
+    assert.equal(4, rb:counts().consumed)
+  end)
+
+  it("may be closed by the function; whoever opens the map next goes on with what it was called with", function()
+    local rb = open()
+    source:send(3)
+    assert.equal(2, rb:consume(nil, function(record)
+      if record:byte() == 1 then
+        rb:close()
+      end
+    end))
+    assert.same({1, 2}, sequences(open():consume()))
+  end)
+
+  it("is iterated over until it is empty, and consumes what the body had before a break", function()
+    local rb = open{type = "event"}
+    source:send(4)
+    for event in rb:events() do
+      if event.sequence == 1 then
+        break
+      end
+    end
+    local rest = {}
+    for event in rb:events() do
+      table.insert(rest, event)
+    end
+    assert.same({2, 3}, sequences(rest))
+    source:send(2)
+    pcall(function()
+      for _ in rb:events() do
+        error "the body's own"
+      end
+    end)
+    assert.same({5}, sequences(rb:consume()))
+    for _ in rb:events(5) do
+      error "there is none"
+    end
+    source:send(2)
+    local count = 0
+    for _ in rb:events(5) do
+      count = count + 1
+    end
+    assert.equal(2, count)
+  end)
+
+  it("may be iterated over by a coroutine that yields", function()
+    local rb = open{type = "event"}
+    source:send(3)
+    local take = coroutine.wrap(function()
+      for event in rb:events() do
+        coroutine.yield(event.sequence)
+      end
+    end)
+    assert.same({0, 1, 2}, {take(), take(), take()})
+  end)
+
+  it("passes what programs gave up, and counts it", function()
+    local rb = open{type = "event"}
+    source:send(6, {discard = 2})
+    assert.same({0, 2, 4}, sequences(rb:consume()))
+    assert.same({consumed = 3, discarded = 3}, rb:counts())
+    source:send(2, {discard = 1})
+    assert.same({}, rb:poll(5))
+    assert.same({consumed = 3, discarded = 5}, rb:counts())
+    assert.equal(0, rb:available())
+  end)
+
+  it("tells what programs could not send, as far as they count it", function()
+    local refused = world():keep(source.object:map "refused")
+    local rb = open{dropped = refused}
+    source:send(1000)
+    local fitted = math.floor(65536 / 72)
+    local counts = rb:counts()
+    assert.same({0, 1000 - fitted}, {counts.consumed, counts.dropped})
+    assert.equal(fitted, #rb:consume())
+    rb:close()
+    rb = open{dropped = function() return 7 end}
+    assert.equal(7, rb:counts().dropped)
+    source:send(2) -- there is room again
+    assert.equal(2, #rb:consume())
+  end)
+
+  it("goes round its memory whole: many records of two sizes", function()
+    local rb = open()
+    local bytes, records = 0, 0
+    for i = 1, 100 do
+      source:send(90, i % 3 == 0 and {bytes = 4} or nil)
+      for _, record in ipairs(rb:consume()) do
+        bytes, records = bytes + #record, records + 1
+        assert.is_true(#record == 4 or record:sub(17, 22) == "packet")
+      end
+    end
+    assert.same({9000, 33 * 90 * 4 + 67 * 90 * 64}, {records, bytes})
+  end)
+
+  it("is waited for, until a record or the time is there", function()
+    local rb = open{type = "event"}
+    local begun = require "socket".gettime()
+    assert.same({}, rb:poll(30))
+    assert.equal(0, rb:poll(0, nil, error))
+    assert.is_true(require "socket".gettime() - begun >= 0.03)
+    source:send(3)
+    assert.same({0}, sequences(rb:poll(10000, 1)))
+    local seen = {}
+    assert.equal(2, rb:poll(nil, nil, function(event) table.insert(seen, event) end))
+    assert.same({1, 2}, sequences(seen))
+  end)
+
+  it("wakes whoever waits in another process, record by record", function()
+    local pin = world():pin()
+    assert(pin:put(map))
+    local reader = system.start(([[
+      local ebpf = require "ebpf"
+      io.stdout:setvbuf "no"
+      local rb = assert(ebpf.ringbuf.open(assert(assert(ebpf.pin.at(%q)):get "map")))
+      print "ready"
+      for _ = 1, 3 do
+        for _, record in ipairs(assert(rb:poll(20000))) do print(record:byte()) end
+      end
+    ]]):format(pin:path()))
+    assert.equal("ready", reader.line())
+    for i = 0, 2 do
+      source:send(1)
+      assert.equal(tostring(i), reader.line())
+    end
+    reader.close()
+  end)
+
+  it("is waited for through signals, which Lua hears of meanwhile", function()
+    local reader = system.start [[
+      local ebpf = require "ebpf"
+      io.stdout:setvbuf "no"
+      local map = assert(ebpf.map.create{type = "ringbuf", key_size = 0, value_size = 0, max_entries = 4096})
+      local rb = assert(ebpf.ringbuf.open(map))
+      print(pcall(function()
+        print "ready"
+        rb:poll(60000)
+      end))
+    ]]
+    assert.equal("ready", reader.line())
+    os.execute(("kill -INT %d"):format(reader.pid))
+    assert.matches("interrupted", reader.line())
+    reader.close()
+  end)
+
+  it("tells an event library what to wait for", function()
+    local rb = open()
+    assert.equal(rb:fd(), rb:pollfd())
+    assert.equal("r", rb:events_mask())
+    assert.is_nil(rb:timeout())
+    source:send(1)
+    assert.equal(0, rb:timeout())
+    rb:consume()
+    assert.is_nil(rb:timeout())
+  end)
+
+  -- Event libraries keep descriptors of their own, so each waits in a process of its own: for three records, as it
+  -- would for anything else.
+  for library, loop in pairs {
+    luv = [[
+      local uv = require "luv"
+      local poll = uv.new_poll(rb:pollfd())
+      poll:start(rb:events_mask(), function(failure)
+        assert(not failure, failure)
+        if not take() then
+          poll:stop()
+        end
+      end)
+      uv.run()]],
+    cqueues = [[
+      local cqueues = require "cqueues"
+      local loop = cqueues.new()
+      loop:wrap(function()
+        repeat
+          cqueues.poll{pollfd = rb:pollfd(), events = rb:events_mask(), timeout = rb:timeout()}
+        until not take()
+      end)
+      assert(loop:loop())]],
+  } do
+    it("is waited for by " .. library, function()
+      local pin = world():pin()
+      assert(pin:put(map))
+      local reader = system.start(([[
+        local ebpf = require "ebpf"
+        io.stdout:setvbuf "no"
+        local rb = assert(ebpf.ringbuf.open(assert(assert(ebpf.pin.at(%q)):get "map")))
+        local left = 3
+        local function take()
+          for record in rb:events() do
+            print(record:byte())
+            left = left - 1
+          end
+          return left > 0
+        end
+        print "ready"
+        %s
+        print "done"
+      ]]):format(pin:path(), loop))
+      assert.equal("ready", reader.line())
+      for i = 0, 2 do
+        source:send(1)
+        assert.equal(tostring(i), reader.line())
+      end
+      assert.equal("done", reader.line())
+      reader.close()
+    end)
+  end
+
+  it("knows when another consumer took records, and goes on after them", function()
+    local pin = world():pin()
+    assert(pin:put(map))
+    local rb = open()
+    source:send(3)
+    assert.equal("2", system.lua(([[
+      local ebpf = require "ebpf"
+      local rb = assert(ebpf.ringbuf.open(assert(assert(ebpf.pin.at(%q)):get "map")))
+      print(#rb:consume(2))
+    ]]):format(pin:path())))
+    assert.fails({rb:consume()}, "ESTALE", "another consumer reads it")
+    assert.same({2}, sequences(rb:consume()))
+  end)
+
+  it("is not to be opened twice in a process", function()
+    local rb = open()
+    local other = world():keep(ebpf.map.from_id(map:id()))
+    assert.fails({ebpf.ringbuf.open(other)}, "EBUSY", "open here already")
+    rb:close()
+    world():keep(ebpf.ringbuf.open(other))
+  end)
+
+  it("is its opener's, not a child's", function()
+    if not jit then -- luacheck: ignore
+      w.skip "no fork() for this interpreter"
+    end
+    local output = system.lua([[
+      local ebpf = require "ebpf"
+      local ffi = require "ffi"
+      ffi.cdef "int fork(void); int wait(int *); void _exit(int);"
+      local map = assert(ebpf.map.create{type = "ringbuf", key_size = 0, value_size = 0, max_entries = 4096})
+      local rb = assert(ebpf.ringbuf.open(map))
+      io.stdout:setvbuf "no"
+      if ffi.C.fork() == 0 then
+        print(rb:consume())
+        print(rb:poll(0))
+        print(pcall(rb:events()))
+        rb:close()
+        ffi.C._exit(0)
+      end
+      ffi.C.wait(nil)
+      print(#rb:consume())
+    ]])
+    local lines = {}
+    for line in output:gmatch "[^\n]+" do
+      table.insert(lines, line)
+    end
+    for i = 1, 3 do
+      assert.matches("EBUSY: process %d+ opened it", lines[i])
+    end
+    assert.equal("0", lines[4])
+  end)
+
+  it("goes on when its map and its Object are closed, and leaves no mapping behind", function()
+    local before = mappings()
+    local rb = open{type = "event"}
+    assert.equal(before + 2, mappings())
+    map:close()
+    source:send(1)
+    source.object:close()
+    assert.same({0}, sequences(rb:consume()))
+    rb:close()
+    assert.equal(before, mappings())
+    assert.is_true(rb:close())
+    map = world():keep(ebpf.map.create{type = "ringbuf", key_size = 0, value_size = 0, max_entries = 4096})
+    rb = open()
+    rb = nil -- luacheck: ignore
+    world().handles[#world().handles] = nil
+    collectgarbage()
+    collectgarbage()
+    assert.equal(before, mappings())
+  end)
+
+  it("may be used, and closed, by finalizers that run while a record is made", function()
+    local function finalizer(call)
+      local function body() pcall(call) end -- LuaJIT does not survive errors in finalizers
+      if newproxy then -- luacheck: ignore
+        getmetatable(newproxy(true)).__gc = body -- luacheck: ignore
+      else
+        setmetatable({}, {__gc = body})
+      end
+    end
+    for _, opts in ipairs {{}, {type = "event"}} do
+      local rb = open(opts)
+      for _ = 1, 200 do
+        source:send(3)
+        finalizer(function() rb:consume(1) end)
+        rb:consume()
+        collectgarbage "step"
+      end
+      for _ = 1, 100 do
+        source:send(1)
+        local victim = rb
+        finalizer(function() victim:close() end)
+        local ok, message = pcall(rb.consume, rb)
+        assert.is_true(ok or message:find "ringbuf is closed" ~= nil, message)
+        if rb:closed() then
+          rb = open(opts)
+        end
+      end
+      rb:close()
+    end
+  end)
+
+  it("of a kind that overwrites is refused", function()
+    local overwriting = ebpf.map.create{
+      type = "ringbuf", key_size = 0, value_size = 0, max_entries = 4096, flags = 2 ^ 19,
+    }
+    if not overwriting then
+      w.skip "no BPF_F_RB_OVERWRITE (Linux 6.19)"
+    end
+    world():keep(overwriting)
+    assert.fails({ebpf.ringbuf.open(overwriting)}, "ENOTSUP", "it overwrites what was not consumed")
+  end)
+
+  it("refuses what makes no sense, naming it", function()
+    local rb = open()
+    assert.fails({ebpf.ringbuf.open(source.control)}, "EINVAL", "it is a map of type array, not ringbuf")
+    assert.misuse {
+      {"map expected, got no value", function() ebpf.ringbuf.open() end},
+      {"unknown option 'typ'", function() ebpf.ringbuf.open(map, {typ = "event"}) end},
+      {"string or codec expected", function() ebpf.ringbuf.open(map, {type = 1}) end},
+      {"bad argument #1 to 'consume'", function() rb:consume(-1) end},
+      {"integer expected", function() rb:consume "all" end},
+      {"function expected", function() rb:consume(1, {}) end},
+      {"number expected", function() rb:poll "long" end},
+      {"milliseconds from 0", function() rb:poll(-1) end},
+      {"milliseconds from 0", function() rb:events(0 / 0) end},
+    }
+    rb:close()
+    for _, method in ipairs {
+      "consume", "poll", "events", "pollfd", "events_mask", "timeout", "counts", "size", "available",
+    } do
+      assert.misuse {{"ringbuf is closed", function() rb[method](rb) end}}
+    end
+  end)
+end)
