@@ -26,6 +26,7 @@ __attribute__((visibility("default"))) int luaopen_ebpf_core(lua_State *L)
     add(L, "link", ebpf_open_link);
     add(L, "link_create", ebpf_open_link_create);
     add(L, "map", ebpf_open_map);
+    add(L, "mapping", ebpf_open_mapping);
     add(L, "mprog", ebpf_open_mprog);
     add(L, "names", ebpf_open_names);
     add(L, "netns", ebpf_open_netns);
@@ -37,6 +38,7 @@ __attribute__((visibility("default"))) int luaopen_ebpf_core(lua_State *L)
     add(L, "ringbuf", ebpf_open_ringbuf);
     add(L, "rootlet", ebpf_open_rootlet);
     add(L, "rootlet_program", ebpf_open_rootlet_program);
+    add(L, "section", ebpf_open_section);
     add(L, "struct_ops", ebpf_open_struct_ops);
     add(L, "token", ebpf_open_token);
     add(L, "user_ringbuf", ebpf_open_user_ringbuf);

@@ -20,6 +20,7 @@ int ebpf_open_iter(lua_State *L);
 int ebpf_open_link(lua_State *L);
 int ebpf_open_link_create(lua_State *L);
 int ebpf_open_map(lua_State *L);
+int ebpf_open_mapping(lua_State *L);
 int ebpf_open_mprog(lua_State *L);
 int ebpf_open_names(lua_State *L); /* {attach_type=, link_type=, program_type=, map_type=, command=}, each both ways */
 int ebpf_open_netns(lua_State *L);
@@ -31,6 +32,7 @@ int ebpf_open_program(lua_State *L);
 int ebpf_open_ringbuf(lua_State *L);
 int ebpf_open_rootlet(lua_State *L);
 int ebpf_open_rootlet_program(lua_State *L);
+int ebpf_open_section(lua_State *L);
 int ebpf_open_struct_ops(lua_State *L);
 int ebpf_open_token(lua_State *L);
 int ebpf_open_user_ringbuf(lua_State *L);

@@ -18,6 +18,7 @@
 #include "map.h"
 #include "numbers.h"
 #include "object.h"
+#include "section.h"
 #include "modules.h"
 
 static __thread struct ebpf_log *current_log;
@@ -216,6 +217,7 @@ static int object_load(lua_State *L)
     free(log.text);
     object->loaded = true;
     drop_targets(object);
+    ebpf_section_settle(L, 1);
     lua_pushboolean(L, 1);
     return 1;
 }
@@ -329,76 +331,13 @@ static int object_map_names(lua_State *L)
     return 1;
 }
 
-/* The place of a variable in its section, from BTF: NULL if there is none of this name. */
-static const struct btf_var_secinfo *find_variable(const struct btf *btf, const char *section, const char *name)
+/* section(name) -> section, or nil */
+static int object_section(lua_State *L)
 {
-    int id = btf ? btf__find_by_name_kind(btf, section, BTF_KIND_DATASEC) : -1;
-    const struct btf_type *type = id > 0 ? btf__type_by_id(btf, (uint32_t)id) : NULL;
-    const struct btf_var_secinfo *variable = type ? btf_var_secinfos(type) : NULL;
+    const char *name = check_name(L, 2);
 
-    for (uint32_t i = 0; type && i < (uint32_t)btf_vlen(type); i++) {
-        const struct btf_type *t = btf__type_by_id(btf, variable[i].type);
-
-        if (strcmp(btf__name_by_offset(btf, t->name_off), name) == 0)
-            return &variable[i];
-    }
-    return NULL;
-}
-
-/* The map behind a section; libbpf names such maps "<object><section>". */
-static struct bpf_map *section_map(struct bpf_object *object, const char *section)
-{
-    struct bpf_map *map;
-
-    bpf_object__for_each_map(map, object)
-    {
-        const char *name = bpf_map__name(map);
-        size_t length = strlen(name), tail = strlen(section);
-
-        if (bpf_map__is_internal(map) && length >= tail && strcmp(name + length - tail, section) == 0)
-            return map;
-    }
-    return NULL;
-}
-
-/* Writes the Lua value at index over a variable of `size` bytes: bytes of that size, or an integer that fits. */
-static void store_variable(lua_State *L, int index, const char *name, char *bytes, uint32_t size)
-{
-    uint64_t value;
-
-    if (lua_type(L, index) == LUA_TSTRING && compat_rawlen(L, index) == size) {
-        memcpy(bytes, lua_tostring(L, index), size);
-        return;
-    }
-    if (!ebpf_integer_size(size) || !ebpf_test_u64(L, index, &value))
-        luaL_error(L, "%s: an integer or %d bytes expected, got %s", name, (int)size, luaL_typename(L, index));
-    if (!ebpf_store_integer(bytes, value, size))
-        luaL_error(L, "%s: the value does not fit %d bytes", name, (int)size);
-}
-
-/* set_variable(object, section, name, integer | bytes) -> true; before load */
-static int object_set_variable(lua_State *L)
-{
-    struct ebpf_object *object = check(L);
-    const char *section = luaL_checkstring(L, 2);
-    const char *name = luaL_checkstring(L, 3);
-    const struct btf_var_secinfo *variable = find_variable(bpf_object__btf(object->object), section, name);
-    struct bpf_map *map = section_map(object->object, section);
-    size_t size = 0;
-    const void *before = map ? bpf_map__initial_value(map, &size) : NULL;
-    char *after;
-    int result;
-
-    if (!variable || !before || (size_t)variable->offset + variable->size > size)
-        return ebpf_fail_why(L, ENOENT, "there is no variable of this name", "object", "%s: %s in %s", object->name,
-                             name, section);
-    after = compat_newuserdata(L, size);
-    memcpy(after, before, size);
-    store_variable(L, 4, name, after + variable->offset, variable->size);
-    result = bpf_map__set_initial_value(map, after, size);
-    if (result < 0)
-        return ebpf_fail(L, -result, "object", "%s: %s in %s", object->name, name, section);
-    lua_pushboolean(L, 1);
+    check(L);
+    ebpf_section_push(L, 1, name);
     return 1;
 }
 
@@ -447,8 +386,28 @@ static const luaL_Reg methods[] = {
     {"load", object_load},
     {"program", object_program},
     {"map", object_map},
+    {"section", object_section},
     {NULL, NULL},
 };
+
+/* A method, or the Section of variables of that name. */
+static int object_index(lua_State *L)
+{
+    static const char *const names[] = {".bss", ".data", ".rodata", ".kconfig"};
+
+    lua_pushvalue(L, 2);
+    lua_rawget(L, lua_upvalueindex(1));
+    if (!lua_isnil(L, -1) || lua_type(L, 2) != LUA_TSTRING)
+        return 1;
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        if (strcmp(lua_tostring(L, 2), names[i] + 1) != 0)
+            continue;
+        check(L);
+        ebpf_section_push(L, 1, names[i]);
+        return 1;
+    }
+    return 1;
+}
 
 const struct ebpf_class ebpf_object_class = {
     .name = "ebpf.object",
@@ -462,7 +421,6 @@ static const luaL_Reg functions[] = {
     {"open", object_open},
     {"program_names", object_program_names},
     {"map_names", object_map_names},
-    {"set_variable", object_set_variable},
     {"set_target", object_set_target},
     {NULL, NULL},
 };
@@ -492,6 +450,11 @@ int ebpf_open_object(lua_State *L)
     lua_newtable(L);
     compat_setfuncs(L, functions);
     ebpf_class_open(L, &ebpf_object_class);
+    luaL_getmetatable(L, ebpf_object_class.name);
+    lua_pushvalue(L, -2);
+    lua_pushcclosure(L, object_index, 1);
+    lua_setfield(L, -2, "__index");
+    lua_pop(L, 1);
     lua_setfield(L, -2, "methods");
     return 1;
 }

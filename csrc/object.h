@@ -25,6 +25,7 @@ struct ebpf_object {
     int *targets; /* duplicates of the descriptors of programs that its own extend, open until they are loaded */
     int target_count;
     bool loaded;
+    bool keeps;  /* the userdata has its table, of Sections */
     char name[]; /* the path, or the name given with the bytes */
 };
 

@@ -252,6 +252,40 @@ end
 -- @function Map:pin
 methods.pin = pin.method "map:pin"
 
+--- Map an array's elements into this process: reading one is no system call. The array must have been made with
+-- BPF_F_MMAPABLE (flag 1024). Values are as those of Map:get. Integers are read and written whole; of a larger value a
+-- program may be half way through.
+-- The mapping stays when the Map is closed, and keeps the kernel's map.
+-- @function Map:mmap
+-- @treturn[1] Mapping
+-- @treturn[2] nil, message, errno: ENOTSUP (no array, or made without the flag), ENOMEM
+-- @usage local counters = assert(map:mmap())
+-- print(counters[0], counters:get(1))
+-- counters[0] = 0
+-- @see mmap(2) (Linux 5.5)
+methods.mmap = core.mapping.open
+
+--- The element of an index, from 0 on: also mapping[index].
+-- @function Mapping:get
+-- @int index
+-- @return[1] the value
+-- @treturn[2] nil beyond the end
+
+--- Write an element: also mapping[index] = value, which raises where this fails.
+-- @function Mapping:set
+-- @int index
+-- @param value
+-- @treturn[1] true
+-- @treturn[2] nil, message, errno: E2BIG (beyond the end), EPERM (the map is frozen)
+
+--- How many elements there are; the last one's index is one less.
+-- @function Mapping:length
+-- @treturn int
+
+--- Whether elements may be written: not where the map is frozen.
+-- @function Mapping:writable
+-- @treturn boolean
+
 --- What the kernel tells about the map: id, type, name, key_size, value_size, max_entries, flags, map_extra, ifindex,
 -- btf_id, btf_key_type_id, btf_value_type_id, btf_vmlinux_value_type_id; and from /proc, where that is mounted, frozen
 -- (boolean) and memlock (bytes).

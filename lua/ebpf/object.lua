@@ -5,6 +5,7 @@
 
 local auto = require "ebpf.auto"
 local core = require "ebpf.core"
+local errors = require "ebpf.errors"
 local options = require "ebpf.options"
 local records = require "ebpf.records"
 local struct_ops = require "ebpf.struct_ops"
@@ -13,10 +14,28 @@ local M = {}
 local methods = core.object.methods
 local load, take_map, take_program = methods.load, methods.map, methods.program
 
+-- true; or nil, message, errno where there is no such constant; or nil, message where it can't have the value
+local function set_constant(object, name, value)
+  local section = core.section.of(object, ".rodata")
+  local there
+  for _, known in ipairs(section and core.section.names(section) or {}) do
+    there = there or known == name
+  end
+  if not there then
+    return errors.fail("object", ("%s in .rodata"):format(name), "ENOENT", "there is no variable of this name")
+  end
+  local done, message = pcall(function() section[name] = value end)
+  if not done then
+    return nil, ("bad option 'rodata' to 'object.open' (%s)"):format(message:match "%((.*)%)$" or message)
+  end
+  return true
+end
+
 --- Open an ELF file, without loading it.
 -- @tparam string|table source a path, or {data = bytes}
 -- @tparam[opt] table opts `name` (of the object; default from the file), `pin_root` (where maps that the file wants
--- pinned by name are pinned), `rodata` = {variable = integer | bytes}: constants to set before loading, `targets` =
+-- pinned by name are pinned), `rodata` = {variable = value}: constants to set before loading, as
+-- object.rodata[variable] = value does, `targets` =
 -- {program = {Program, function}}: which function of which loaded program a program of section freplace (or fentry,
 -- fexit) is for, `token` (a Token: libbpf gets one of its own from the same bpffs)
 -- @treturn[1] Object
@@ -50,9 +69,12 @@ function M.open(source, opts)
   end
   local done
   for name, value in pairs(opts.rodata or {}) do
-    done, message, errno = core.object.set_variable(object, ".rodata", name, value)
+    done, message, errno = set_constant(object, name, value)
     if not done then
       object:close()
+      if not errno then
+        error(message, 2)
+      end
       return nil, message, errno
     end
   end
@@ -77,6 +99,20 @@ function methods:load()
   struct_ops.prepare(self)
   return load(self)
 end
+
+--- The object's variables, by their names: `object.bss`, `object.data`, `object.rodata` and `object.kconfig` are these
+-- sections, nil where the file has none.
+-- Before load() a variable has what programs will begin with, and may be set to something else. Then it is the very
+-- memory that programs use: reading or writing it is no system call, .rodata is read-only, and .kconfig has its values.
+-- Values are those of the C type (doc/types.md): a struct or an array is read as a copy, and written whole. Integers
+-- are read and written at once; of a larger value a program may be half way through. A name that is no variable raises.
+-- Sections go on when the Object is closed, and keep the map that the variables are in.
+-- @function Object:section
+-- @string name ".bss", ".data", ".data.custom" …
+-- @treturn Section|nil
+-- @usage object.rodata.limit = 100
+-- assert(object:load())
+-- print(object.bss.packets, object:section(".data.stats").total)
 
 --- A program of the loaded object.
 -- @string name of the function
