@@ -23,6 +23,7 @@ enum abi_cmd {
     ABI_MAP_GET_FD_BY_ID = 14,
     ABI_OBJ_GET_INFO_BY_FD = 15,
     ABI_PROG_QUERY = 16,
+    ABI_BTF_LOAD = 18,
     ABI_BTF_GET_FD_BY_ID = 19,
     ABI_MAP_LOOKUP_AND_DELETE_ELEM = 21,
     ABI_MAP_FREEZE = 22,
@@ -113,6 +114,17 @@ struct abi_map_create {
     uint64_t map_extra;
     int32_t value_type_btf_obj_fd;
     int32_t map_token_fd; /* with ABI_F_TOKEN_FD */
+};
+
+struct abi_btf_load {
+    uint64_t btf;
+    uint64_t btf_log_buf;
+    uint32_t btf_size;
+    uint32_t btf_log_size;
+    uint32_t btf_log_level;
+    uint32_t btf_log_true_size;
+    uint32_t btf_flags;
+    int32_t btf_token_fd; /* with ABI_F_TOKEN_FD; 6.9 */
 };
 
 struct abi_map_elem {

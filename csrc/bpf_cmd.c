@@ -108,6 +108,13 @@ int bpf_cmd_map_batch(enum abi_cmd command, struct abi_map_batch *attr)
     return (int)syscall(SYS_bpf, (int)command, attr, sizeof(*attr));
 }
 
+int bpf_cmd_btf_load(const struct abi_btf_load *attr)
+{
+    struct abi_btf_load copy = *attr;
+
+    return move_up(bpf(ABI_BTF_LOAD, &copy, sizeof(copy)));
+}
+
 int bpf_cmd_prog_load(struct abi_prog_load *attr)
 {
     return move_up(bpf(ABI_PROG_LOAD, attr, sizeof(*attr)));

@@ -34,6 +34,8 @@ int bpf_cmd_map_lookup_and_delete(int fd, const void *key, void *value);
 int bpf_cmd_map_freeze(int fd);
 int bpf_cmd_map_batch(enum abi_cmd command, struct abi_map_batch *attr);
 
+int bpf_cmd_btf_load(const struct abi_btf_load *attr);
+
 int bpf_cmd_prog_load(struct abi_prog_load *attr);
 int bpf_cmd_prog_attach(uint32_t target, int prog_fd, uint32_t attach_type, int replace_fd,
                         const struct bpf_cmd_position *position);

@@ -1,6 +1,6 @@
 /* Btf: the types of an object, a program, a map or the kernel. libbpf reads it; a type of it becomes a Codec.
- * Commands: BTF_GET_FD_BY_ID, OBJ_GET_INFO_BY_FD.
- * The handle owns libbpf's struct btf, and no descriptor. */
+ * Commands: BTF_LOAD, BTF_GET_FD_BY_ID, OBJ_GET_INFO_BY_FD.
+ * The handle owns libbpf's struct btf and, once it is loaded into the kernel, the descriptor of that. */
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
@@ -58,6 +58,14 @@ struct btf *ebpf_btf_load(uint32_t id)
     close(fd);
     errno = error;
     return btf;
+}
+
+static uint32_t id_of(int fd)
+{
+    struct abi_btf_info info = {0};
+    uint32_t length = sizeof(info);
+
+    return bpf_cmd_info(fd, &info, &length) == 0 ? info.id : 0;
 }
 
 /* function_id(program, name) -> BTF id, boolean whether it is global */
@@ -219,15 +227,20 @@ static int find_type(const struct btf *btf, const char *name)
     return find_kind(btf, name, kinds, sizeof(kinds) / sizeof(*kinds));
 }
 
+/* Of a name or a number at index 2; 0: there is none. */
+static int type_id(lua_State *L, const struct ebpf_btf *handle, const char *shown)
+{
+    return strspn(shown, "0123456789") == strlen(shown) ? (int)ebpf_check_u32(L, 2) : find_type(handle->btf, shown);
+}
+
 /* codec("struct event" | id) -> codec */
 static int btf_codec(lua_State *L)
 {
-    const char *why, *shown = luaL_checkstring(L, 2); /* a number too */
+    const char *why, *shown = luaL_checkstring(L, 2);
     struct ebpf_codec *codec = ebpf_codec_new(L);
     const struct ebpf_btf *handle = check(L);
-    int error, id;
+    int error, id = type_id(L, handle, shown);
 
-    id = strspn(shown, "0123456789") == strlen(shown) ? (int)ebpf_check_u32(L, 2) : find_type(handle->btf, shown);
     if (id <= 0)
         return ebpf_fail_why(L, ENOENT, "there is no such type", "btf codec", "%s", shown);
     error = ebpf_layout(codec, handle->btf, (uint32_t)id, &why);
@@ -247,6 +260,71 @@ static int btf_bytes(lua_State *L)
     if (!bytes)
         return ebpf_fail(L, errno, "btf bytes", "%d types", (int)btf__type_cnt(handle->btf) - 1);
     lua_pushlstring(L, bytes, size);
+    return 1;
+}
+
+/* find("struct event" | id) -> id, size in bytes | nil */
+static int btf_find(lua_State *L)
+{
+    const struct ebpf_btf *handle = check(L);
+    const char *shown = luaL_checkstring(L, 2);
+    int id = type_id(L, handle, shown);
+    int64_t size = id > 0 ? btf__resolve_size(handle->btf, (uint32_t)id) : -1;
+
+    if (id <= 0 || !btf__type_by_id(handle->btf, (uint32_t)id))
+        return ebpf_fail_why(L, ENOENT, "there is no such type", "btf find", "%s", shown);
+    lua_pushinteger(L, id);
+    if (size < 0)
+        return 1;
+    lua_pushinteger(L, (lua_Integer)size);
+    return 2;
+}
+
+enum { LOG = 64 * 1024 };
+
+/* Loads once more, to hear why not. */
+static int fail_load(lua_State *L, struct abi_btf_load *attr, int error)
+{
+    char *log = calloc(1, LOG);
+    int results;
+
+    if (log) {
+        attr->btf_log_buf = (uint64_t)(uintptr_t)log;
+        attr->btf_log_size = LOG;
+        attr->btf_log_level = 1;
+        close(bpf_cmd_btf_load(attr));
+    }
+    lua_pushstring(L, log && *log ? log : NULL);
+    free(log);
+    results = ebpf_fail_log(L, error, lua_tostring(L, -1), "btf load", "%u bytes", attr->btf_size);
+    return results;
+}
+
+/* load(btf, token | nil) -> true; a second time too */
+static int btf_load(lua_State *L)
+{
+    struct ebpf_btf *handle = ebpf_handle_check(L, 1, &ebpf_btf_class);
+    int token = ebpf_opt_token(L, 2);
+    struct abi_btf_load attr = {0};
+    uint32_t size = 0;
+    int fd;
+
+    if (handle->handle.fd < 0) {
+        attr.btf = (uint64_t)(uintptr_t)btf__raw_data(handle->btf, &size);
+        attr.btf_size = size;
+        if (token >= 0) {
+            attr.btf_flags = ABI_F_TOKEN_FD;
+            attr.btf_token_fd = token;
+        }
+        fd = attr.btf ? bpf_cmd_btf_load(&attr) : -1;
+        if (fd < 0 && errno == EPERM && token >= 0)
+            return ebpf_fail_why(L, EPERM, ebpf_token_refuses, "btf load", "%u bytes", size);
+        if (fd < 0)
+            return fail_load(L, &attr, errno);
+        handle->handle.fd = fd;
+        handle->handle.id = id_of(fd);
+    }
+    lua_pushboolean(L, 1);
     return 1;
 }
 
@@ -291,8 +369,8 @@ const struct ebpf_class ebpf_btf_class = {
 };
 
 static const luaL_Reg functions[] = {
-    {"from_id", btf_from_id},     {"parse", btf_parse},         {"kernel", btf_kernel},
-    {"of_object", btf_of_object}, {"function_id", function_id}, {NULL, NULL},
+    {"from_id", btf_from_id},     {"parse", btf_parse}, {"kernel", btf_kernel}, {"of_object", btf_of_object},
+    {"function_id", function_id}, {"find", btf_find},   {"load", btf_load},     {NULL, NULL},
 };
 
 int ebpf_open_btf(lua_State *L)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "bpf_cmd.h"
+#include "btf.h"
 #include "fail.h"
 #include "map.h"
 #include "names.h"
@@ -70,7 +71,19 @@ int ebpf_map_learn(struct ebpf_handle *handle)
     return 0;
 }
 
-/* create(type, key_size, value_size, max_entries, name, flags, token, inner, map_extra) -> map */
+/* The types of the map on the top, from the Btf it was made with at index 10: to ask the kernel takes privileges. */
+static void take_types(lua_State *L, struct ebpf_map *map)
+{
+    struct ebpf_codec *codecs[2];
+    const struct ebpf_btf *btf;
+
+    ebpf_map_new_codecs(L, lua_gettop(L), codecs);
+    btf = ebpf_handle_check(L, 10, &ebpf_btf_class);
+    ebpf_map_layout(codecs, btf->btf, map->key_type, map->value_type);
+    ebpf_map_use_codecs(L, map, codecs);
+}
+
+/* create(type, key_size, value_size, max_entries, name, flags, token, inner, map_extra, btf, key type, value type) -> map */
 static int map_create(lua_State *L)
 {
     struct abi_map_create attr = {
@@ -83,6 +96,7 @@ static int map_create(lua_State *L)
     const char *name = luaL_checklstring(L, 5, &length);
     int token = ebpf_opt_token(L, 7);
     const struct ebpf_handle *inner = ebpf_handle_opt(L, 8, &ebpf_map_class);
+    const struct ebpf_handle *btf = ebpf_handle_opt(L, 10, &ebpf_btf_class);
     struct ebpf_handle *handle;
     int fd;
 
@@ -91,6 +105,9 @@ static int map_create(lua_State *L)
     attr.map_flags = ebpf_opt_u32(L, 6, 0);
     attr.inner_map_fd = inner ? (uint32_t)inner->fd : 0;
     attr.map_extra = ebpf_opt_u32(L, 9, 0);
+    attr.btf_fd = btf ? (uint32_t)btf->fd : 0;
+    attr.btf_key_type_id = ebpf_opt_u32(L, 11, 0);
+    attr.btf_value_type_id = ebpf_opt_u32(L, 12, 0);
     if (token >= 0) {
         attr.map_flags |= ABI_F_TOKEN_FD;
         attr.map_token_fd = token;
@@ -102,8 +119,11 @@ static int map_create(lua_State *L)
     if (fd < 0)
         return ebpf_fail(L, errno, "map create", "%s", name);
     ebpf_handle_own(handle, fd);
-    if (ebpf_map_learn(handle) == 0)
+    if (ebpf_map_learn(handle) == 0) {
+        if (btf)
+            take_types(L, (struct ebpf_map *)handle);
         return 1;
+    }
     fd = errno;
     ebpf_handle_close(handle);
     return ebpf_fail(L, fd, "map create", "%s", name);

@@ -50,6 +50,21 @@ w.describe("a token", function(world)
     assert(hook:detach(list[1]))
   end)
 
+  w.it_needs("token", "loads BTF, so that a map has types that others see", function()
+    local output = inside [[
+      local token = assert(ebpf.token.open(bpffs))
+      local btf = assert(assert(ebpf.object.open "build/spec/support/types.bpf.o"):btf())
+      say((select(2, btf:load())))
+      assert(btf:load{token = token})
+      local map = assert(ebpf.map.create{type = "array", max_entries = 1, btf = btf, key_type = "__u32",
+        value_type = "struct value", token = token})
+      assert(map:set(0, map:get(0)))
+      say(map:info().btf_id == btf:id(), type(map:get(0)))
+    ]]
+    assert.matches("^btf load %d+ bytes: EPERM: this process has its capabilities in a user namespace, [^\n]*\ntrue table$",
+      output)
+  end)
+
   w.it_needs("token", "is what makes the difference: without it the same is refused, and told why", function()
     local output = inside [[
       say((select(2, ebpf.map.create{type = "array", key_size = 4, value_size = 8, max_entries = 1})))

@@ -240,3 +240,56 @@ w.describe("an LPM trie", function(world)
     assert.same({key}, keys(map))
   end)
 end)
+
+w.describe("a map made of types", function(world)
+  local function btf()
+    local object = world():keep(ebpf.object.open "build/spec/support/types.bpf.o")
+    return world():keep(object:btf())
+  end
+
+  it("has those of a BTF that was loaded, also for others, and needs no sizes", function()
+    local types = btf()
+    assert.is_nil(types:fd())
+    assert.is_true(types:load())
+    assert.is_true(types:load()) -- the second time too
+    assert.is_number(types:id())
+    local map = world():keep(ebpf.map.create{
+      type = "hash", max_entries = 4, btf = types, key_type = "__u32", value_type = "struct value",
+    })
+    local value = types:codec "struct value":decode(("\0"):rep(types:codec "struct value":size()))
+    assert.is_true(map:set(7, value))
+    types:close()
+    assert.same(value, map:get(7))
+    local info = map:info()
+    assert.is_true(info.btf_id > 0)
+    local other = world():keep(ebpf.map.from_id(info.id))
+    assert.same(value, other:get(7))
+    assert.misuse {{"value", function() other:set(7, {nothing = 1}) end}}
+  end)
+
+  it("can't have those of a file that has variables, and the kernel says why", function()
+    local types = world():keep(ebpf.btf.parse "build/spec/support/types.bpf.o")
+    assert.fails({types:load()}, "EINVAL", "size == 0")
+    assert.is_nil(types:fd())
+  end)
+
+  it("says which type there is not, and what it wants first", function()
+    local types = btf()
+    local function create(spec)
+      spec.type, spec.max_entries = "hash", 1
+      return ebpf.map.create(spec)
+    end
+    assert.misuse {
+      {"'btf' to 'map.create' %(load it first", function() create{btf = types, key_type = "__u32"} end},
+      {"'key_type' to 'map.create' %(it goes with btf", function() create{key_type = "__u32"} end},
+      {"'btf'.*btf expected, got string", function() create{btf = "x"} end},
+      {"unknown option 'tokn' to 'btf:load'", function() types:load{tokn = 1} end},
+    }
+    assert(types:load())
+    assert.fails({create{btf = types, key_type = "__u32", value_type = "struct none"}}, "ENOENT", "no such type")
+    assert.fails({create{btf = types, key_type = 999999, value_type = "__u32"}}, "ENOENT", "no such type")
+    assert.fails({create{btf = types, key_type = "__u32", value_type = "struct value", value_size = 1}}, "EINVAL")
+    types:close()
+    assert.misuse {{"btf is closed", function() create{btf = types, key_type = "__u32"} end}}
+  end)
+end)

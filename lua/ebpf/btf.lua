@@ -79,6 +79,19 @@ core.object.methods.btf = core.btf.of_object
 -- @function Btf:id
 -- @treturn int|nil
 
+--- Load it into the kernel, for maps that are to have types of it (map.create). Loaded, it has a descriptor and an id.
+-- An Object's will do as it is; one parsed from an ELF file has sections of variables without sizes, and is
+-- refused if it has any.
+-- @tparam[opt] table opts `token` (a Token, in a user namespace)
+-- @treturn[1] true, the second time too
+-- @treturn[2] nil, message, errno: EPERM (no CAP_BPF), EINVAL (the kernel refuses it, and says what of it)
+-- @see bpf(2), BPF_BTF_LOAD (Linux 4.18; with a token 6.9)
+function core.btf.methods:load(opts)
+  options.expect("btf:load", "self", self, "btf")
+  opts = options.check("btf:load", opts, {token = "token"})
+  return core.btf.load(self, options.open("btf:load", "token", opts.token))
+end
+
 --- The Codec of a type.
 -- @function Btf:codec
 -- @tparam string|int type "struct event", "union u", "enum e"; a name alone is a typedef, struct, union, enum or basic

@@ -65,7 +65,7 @@ local probes = {
   },
   token = {
     hook = "user namespaces",
-    can = "`ebpf.token.open`: programs and maps as far as a bpffs delegates them",
+    can = "`ebpf.token.open`: programs, maps and BTF as far as a bpffs delegates them",
     what = "a BPF token", since = "6.9", yes = errno.EBADF, no = errno.EINVAL,
     probe = function() return core.probe.token() end,
   },

@@ -30,8 +30,28 @@ local methods = core.map.methods
 
 local known = {
   type = "string", key_size = "u32", value_size = "u32", max_entries = "u32", name = "text", flags = "u32",
-  token = "token", inner = "map", map_extra = "u32",
+  token = "token", inner = "map", map_extra = "u32", btf = "btf", key_type = "string|number",
+  value_type = "string|number",
 }
+
+-- Ids of the types that the spec names, and their sizes where it leaves these out; nil, message, errno.
+local function types_of(what, spec, numbers)
+  local ids = {}
+  for _, side in ipairs {"key", "value"} do
+    local name = spec[side .. "_type"]
+    if name ~= nil and not spec.btf then
+      error(("bad option '%s_type' to '%s' (it goes with btf)"):format(side, what), 3)
+    elseif name ~= nil then
+      local id, size, errno = core.btf.find(spec.btf, name)
+      if not id then
+        return nil, size, errno
+      end
+      ids[side] = id
+      numbers[side .. "_size"] = numbers[side .. "_size"] or size
+    end
+  end
+  return ids
+end
 
 -- The kernel only says EINVAL: what the type wants of its sizes.
 local function created(spec, refused, map, message, number)
@@ -44,9 +64,12 @@ end
 --- Create a map. A size that is the same for all maps of a type may be left out, and the flag that lpm\_trie needs.
 -- @tparam table spec `type` (as "hash"), `key_size` and `value_size` (bytes), `max_entries`; optional `name` (at
 -- most 15 bytes), `flags` (BPF_F_* of MAP_CREATE), `token` (a Token, in a user namespace), `inner` (for array\_of\_maps
--- and hash\_of\_maps: a Map like those that will be put there), `map_extra` (bloom\_filter: how many hashes, 1 to 15)
+-- and hash\_of\_maps: a Map like those that will be put there), `map_extra` (bloom\_filter: how many hashes, 1 to 15),
+-- `btf` (a Btf that was loaded), `key_type` and `value_type` (types of it, by name or id: of these sizes, which then may be
+-- left out)
 -- @treturn[1] Map
--- @treturn[2] nil, message, errno: EPERM (no CAP_BPF), EINVAL (no such type, sizes that don't fit it), ENOMEM
+-- @treturn[2] nil, message, errno: EPERM (no CAP_BPF), EINVAL (no such type, sizes that don't fit it), ENOMEM, ENOENT
+-- (no such type in the BTF)
 -- @see bpf(2), BPF_MAP_CREATE
 -- @usage local calls = assert(ebpf.map.create{type = "prog_array", max_entries = 8})
 function M.create(spec)
@@ -55,9 +78,16 @@ function M.create(spec)
   options.check(what, spec, known)
   local map_type = options.name(what, "type", spec.type, core.names.map_type, "map type")
   local of_type = map_sizes.of(spec.type)
-  local numbers = {}
+  if options.open(what, "btf", spec.btf) and not spec.btf:fd() then
+    error(("bad option 'btf' to '%s' (load it first: Btf:load)"):format(what), 2)
+  end
+  local numbers = {key_size = spec.key_size, value_size = spec.value_size}
+  local types, message, errno = types_of(what, spec, numbers)
+  if not types then
+    return nil, message, errno
+  end
   for _, key in ipairs {"key_size", "value_size", "max_entries"} do
-    numbers[key] = spec[key] or of_type[key]
+    numbers[key] = numbers[key] or spec[key] or of_type[key]
     options.expect(what, key, numbers[key], "number")
   end
   local name = spec.name or ""
@@ -69,7 +99,8 @@ function M.create(spec)
   end
   return created(spec, of_type.refused, core.map.create(map_type, numbers.key_size, numbers.value_size,
     numbers.max_entries, name, map_sizes.with(spec.flags or 0, of_type.flags),
-    options.open(what, "token", spec.token), options.open(what, "inner", spec.inner), spec.map_extra))
+    options.open(what, "token", spec.token), options.open(what, "inner", spec.inner), spec.map_extra,
+    spec.btf, types.key, types.value))
 end
 
 --- Open a map by its id.
