@@ -196,7 +196,8 @@ static void mapping_tostring(lua_State *L, const struct ebpf_handle *handle)
 }
 
 static const luaL_Reg methods[] = {
-    {"get", mapping_get}, {"set", mapping_set}, {"length", mapping_length}, {"writable", mapping_writable}, {NULL, NULL},
+    {"get", mapping_get},           {"set", mapping_set}, {"length", mapping_length},
+    {"writable", mapping_writable}, {NULL, NULL},
 };
 
 static const struct ebpf_class mapping_class = {

@@ -77,9 +77,10 @@ static void check_bytes(lua_State *L, int index, const struct ebpf_memory *memor
         return;
     }
     if (!ebpf_integer_size(memory->size) || !ebpf_test_u64(L, index, &value))
-        luaL_argerror(L, index, lua_pushfstring(L, "%s: %s of %d bytes expected, got %s", what,
-                                                ebpf_integer_size(memory->size) ? "integer" : "string",
-                                                (int)memory->size, luaL_typename(L, index)));
+        luaL_argerror(L, index,
+                      lua_pushfstring(L, "%s: %s of %d bytes expected, got %s", what,
+                                      ebpf_integer_size(memory->size) ? "integer" : "string", (int)memory->size,
+                                      luaL_typename(L, index)));
     if (!ebpf_store_integer(room, value, memory->size))
         luaL_argerror(L, index, lua_pushfstring(L, "%s: does not fit %d bytes", what, (int)memory->size));
 }

@@ -383,11 +383,7 @@ static void object_tostring(lua_State *L, const struct ebpf_handle *handle)
 }
 
 static const luaL_Reg methods[] = {
-    {"load", object_load},
-    {"program", object_program},
-    {"map", object_map},
-    {"section", object_section},
-    {NULL, NULL},
+    {"load", object_load}, {"program", object_program}, {"map", object_map}, {"section", object_section}, {NULL, NULL},
 };
 
 /* A method, or the Section of variables of that name. */

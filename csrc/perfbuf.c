@@ -259,11 +259,7 @@ static const struct ebpf_class perfbuf_class = {
 };
 
 static const luaL_Reg functions[] = {
-    {"open", perfbuf_open},
-    {"step", perfbuf_step},
-    {"wait", perfbuf_wait},
-    {"counts", perfbuf_counts},
-    {NULL, NULL},
+    {"open", perfbuf_open}, {"step", perfbuf_step}, {"wait", perfbuf_wait}, {"counts", perfbuf_counts}, {NULL, NULL},
 };
 
 int ebpf_open_perfbuf(lua_State *L)

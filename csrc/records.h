@@ -12,7 +12,7 @@ struct ebpf_records;
 
 /* Where records come from. The cursor goes over them; what it has passed is consumed at commit. */
 struct ebpf_source {
-    int (*begin)(struct ebpf_records *records);  /* the cursor to the first one that isn't consumed; 0, or an errno */
+    int (*begin)(struct ebpf_records *records);   /* the cursor to the first one that isn't consumed; 0, or an errno */
     void (*rewind)(struct ebpf_records *records); /* the same, among those that were there at begin */
     bool (*peek)(struct ebpf_records *records, const char **bytes, uint32_t *length); /* at the cursor; false: none */
     void (*pass)(struct ebpf_records *records);                                       /* after a peek that found one */

@@ -170,8 +170,8 @@ static int ringbuf_open(lua_State *L)
     if (bpf_cmd_info(map->handle.fd, &info, &length) < 0)
         return ebpf_fail(L, errno, "ringbuf open", "%u", map->handle.id);
     if (info.map_flags & ABI_F_RB_OVERWRITE)
-        return ebpf_fail_why(L, ENOTSUP, "it overwrites what was not consumed (BPF_F_RB_OVERWRITE)", "ringbuf open", "%u",
-                             map->handle.id);
+        return ebpf_fail_why(L, ENOTSUP, "it overwrites what was not consumed (BPF_F_RB_OVERWRITE)", "ringbuf open",
+                             "%u", map->handle.id);
     ebpf_records_keep_codec(L, lua_gettop(L), &ring->records, 2);
     map = ebpf_handle_check(L, 1, &ebpf_map_class);
     if (open_ring(ring, map) == 0)
@@ -247,12 +247,8 @@ static void ringbuf_tostring(lua_State *L, const struct ebpf_handle *handle)
 }
 
 static const luaL_Reg methods[] = {
-    {"consume", ringbuf_consume},
-    {"pollfd", ringbuf_get_pollfd},
-    {"timeout", ringbuf_timeout},
-    {"size", ringbuf_size},
-    {"available", ringbuf_available},
-    {NULL, NULL},
+    {"consume", ringbuf_consume}, {"pollfd", ringbuf_get_pollfd},   {"timeout", ringbuf_timeout},
+    {"size", ringbuf_size},       {"available", ringbuf_available}, {NULL, NULL},
 };
 
 static const struct ebpf_class ringbuf_class = {
@@ -264,11 +260,7 @@ static const struct ebpf_class ringbuf_class = {
 };
 
 static const luaL_Reg functions[] = {
-    {"open", ringbuf_open},
-    {"step", ringbuf_step},
-    {"wait", ringbuf_wait},
-    {"counts", ringbuf_counts},
-    {NULL, NULL},
+    {"open", ringbuf_open}, {"step", ringbuf_step}, {"wait", ringbuf_wait}, {"counts", ringbuf_counts}, {NULL, NULL},
 };
 
 int ebpf_open_ringbuf(lua_State *L)

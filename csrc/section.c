@@ -71,8 +71,7 @@ static void add_variable(lua_State *L, struct section *section, const struct btf
     struct ebpf_codec *codec;
     const char *why;
 
-    if (!variable || !btf_is_var(variable) ||
-        (uint64_t)place->offset + place->size > bpf_map__value_size(section->map))
+    if (!variable || !btf_is_var(variable) || (uint64_t)place->offset + place->size > bpf_map__value_size(section->map))
         return;
     codec = ebpf_codec_new(L);
     if (ebpf_layout(codec, btf, variable->type, &why) == 0)

@@ -406,9 +406,8 @@ w.describe("a ring buffer", function(world)
     assert.equal(before, mappings())
     assert.is_true(rb:close())
     map = world():keep(ebpf.map.create{type = "ringbuf", key_size = 0, value_size = 0, max_entries = 4096})
-    rb = open()
-    rb = nil -- luacheck: ignore
-    world().handles[#world().handles] = nil
+    open()
+    world().handles[#world().handles] = nil -- and now it is garbage
     collectgarbage()
     collectgarbage()
     assert.equal(before, mappings())

@@ -1,6 +1,6 @@
---- Perf buffers: records that programs send by bpf_perf_event_output, a buffer for each CPU. For programs that are older
--- than ring buffers (Linux 5.8), which are better in all else: here CPUs' records come in no order, and the kernel pads
--- them with up to 7 bytes.
+--- Perf buffers: records that programs send by bpf_perf_event_output, a buffer for each CPU. For programs that are
+-- older than ring buffers (Linux 5.8), which are better in all else: here CPUs' records come in no order, and the
+-- kernel pads them with up to 7 bytes.
 -- @module ebpf.perfbuf
 
 local core = require "ebpf.core"
@@ -18,7 +18,8 @@ local DEFAULT_PAGES = 8
 -- @tparam Map map
 -- @tparam[opt] table opts `pages`: of each CPU's buffer, a power of two (default 8); `type`, `btf`: as for ringbuf.open
 -- @treturn[1] Perfbuf
--- @treturn[2] nil, message, errno: EINVAL (another type of map), ENOENT (no such C type), EPERM (no CAP_PERFMON), ENOMEM
+-- @treturn[2] nil, message, errno: EINVAL (another type of map), ENOENT (no such C type), EPERM (no CAP_PERFMON),
+-- ENOMEM
 -- @see perf_event_open(2)
 function M.open(map, opts)
   local what, operation = "perfbuf.open", "perfbuf open"

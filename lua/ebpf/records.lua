@@ -24,7 +24,8 @@ end
 local function types(operation, map, given)
   if given == nil then
     if not types_of[map] then
-      return errors.fail(operation, map:id(), "ENOENT", "the kernel has no types of it: {btf = …} would say whose to use")
+      return errors.fail(operation, map:id(), "ENOENT",
+        "the kernel has no types of it: {btf = …} would say whose to use")
     end
     return types_of[map]
   elseif options.class(given) == "btf" then
@@ -66,7 +67,7 @@ end
 
 local function check_timeout(what, timeout)
   options.expect(what, 1, timeout, "number")
-  if not (timeout >= 0) then
+  if timeout < 0 or timeout ~= timeout then
     error(("bad argument '1' to '%s' (milliseconds from 0 expected, got %s)"):format(what, tostring(timeout)), 3)
   end
 end
@@ -80,10 +81,10 @@ function M.methods(module, class)
 
   -- A signal ends a nap in C, so that what Lua has set to run at signals runs.
   local function wait_out(self, timeout)
-    local left, message, errno = timeout, nil, nil
-    repeat
+    local left, message, errno = wait(self, timeout)
+    while type(left) == "number" do
       left, message, errno = wait(self, left)
-    until type(left) ~= "number"
+    end
     return left, message, errno
   end
 

@@ -17,9 +17,10 @@ records.methods(core.ringbuf, "ringbuf")
 
 --- Read a map of type ringbuf. What was sent since it was made is there, unless somebody else consumed it.
 -- @tparam Map map
--- @tparam[opt] table opts `type`: the C type of records, by its name ("event", "struct event") or a Codec (default: byte
--- strings); `btf`: an Object, Btf, Program or Map that knows the type, where the map is not from an Object; `dropped`:
--- what the program counts of records that it could not send, as a function or a Map (its element 0, over all CPUs)
+-- @tparam[opt] table opts `type`: the C type of records, by its name ("event", "struct event") or a Codec (default:
+-- byte strings; one that is shorter than the type comes as a byte string too); `btf`: an Object, Btf, Program or Map
+-- that knows the type, where the map is not from an Object; `dropped`: what the program counts of records that it could
+-- not send, as a function or a Map (its element 0, over all CPUs)
 -- @treturn[1] Ringbuf
 -- @treturn[2] nil, message, errno: EINVAL (another type of map), EBUSY (it is open here already), ENOENT (no such C
 -- type), ENOTSUP (BPF_F_RB_OVERWRITE), EPERM
