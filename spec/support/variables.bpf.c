@@ -33,7 +33,7 @@ __u64 custom SEC(".data.custom") = 9;
 __u32 scratch SEC(".bss.custom");
 const volatile __u32 fixed SEC(".rodata.custom") = 12;
 
-extern unsigned CONFIG_HZ __kconfig __weak;
+extern int LINUX_KERNEL_VERSION __kconfig; /* libbpf asks uname(2): a machine may not have its CONFIG_* */
 
 SEC("cgroup_skb/egress")
 int count(struct __sk_buff *skb)
@@ -50,7 +50,7 @@ int count(struct __sk_buff *skb)
     odd += threshold + greeting[0];
     hidden++;
     custom += hidden;
-    scratch = CONFIG_HZ;
+    scratch = LINUX_KERNEL_VERSION;
     return 1;
 }
 
