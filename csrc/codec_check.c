@@ -158,12 +158,44 @@ static bool fits(const struct ebpf_integer *value, bool is_signed, unsigned widt
     return value->negative ? width == 64 && value->whole : value->bits <= ebpf_bits_mask(width);
 }
 
+/* Almost all that is written is this: a number without a fraction, which fits. Everything else is left to check_integer. */
+static bool store_number(lua_State *L, int index, const struct ebpf_node *node, char *bytes)
+{
+    unsigned width = node->size * 8;
+    int64_t value;
+
+    if (node->flags & EBPF_NETWORK || node->bit_size || lua_type(L, index) != LUA_TNUMBER)
+        return false;
+#if LUA_VERSION_NUM >= 503
+    if (!lua_isinteger(L, index))
+        return false;
+    value = lua_tointeger(L, index);
+    if (!(node->flags & EBPF_SIGNED) && width < 64 && (uint64_t)value >> width)
+        return false;
+#else
+    lua_Number number = lua_tonumber(L, index);
+
+    if (!(number > -9007199254740992.0 && number < 9007199254740992.0))
+        return false;
+    value = (int64_t)number;
+    if ((lua_Number)value != number || (!(node->flags & EBPF_SIGNED) && (uint64_t)value > ebpf_bits_mask(width)) ||
+        (!(node->flags & EBPF_SIGNED) && value < 0))
+        return false;
+#endif
+    if (node->flags & EBPF_SIGNED && ebpf_bits_signed((uint64_t)value & ebpf_bits_mask(width), width) != value)
+        return false;
+    ebpf_bits_store(bytes, (uint64_t)value, node->size, false);
+    return true;
+}
+
 static void check_integer(const struct check *check, const struct place *place, const struct ebpf_node *node, int index,
                           char *to)
 {
     unsigned width = node->bit_size ? node->bit_size : node->size * 8;
     struct ebpf_integer value;
 
+    if (!check->unions && store_number(check->L, index, node, to))
+        return;
     switch (ebpf_read_integer(check->L, index, &value)) {
     case EBPF_NO_INTEGER:
         fail_type(check, place, index, "an integer");
@@ -577,14 +609,17 @@ static bool takes_bytes(const struct ebpf_node *root)
 void ebpf_codec_check(lua_State *L, int index, const struct ebpf_codec *codec, char *bytes, char *mask,
                       const char *what, int argument)
 {
-    struct check check = {.L = L, .codec = codec, .bytes = bytes, .mask = mask, .argument = argument};
+    struct check check;
     struct place root = {.name = what};
 
     ebpf_codec_expect(L, codec);
+    if (codec->nodes->kind == EBPF_INTEGER && store_number(L, index, codec->nodes, bytes))
+        return;
     if (takes_bytes(codec->nodes) && lua_type(L, index) == LUA_TSTRING && compat_rawlen(L, index) == codec->size) {
         memcpy(bytes, lua_tostring(L, index), codec->size);
         return;
     }
+    check = (struct check){.L = L, .codec = codec, .bytes = bytes, .mask = mask, .argument = argument};
     if (codec->nodes->kind == EBPF_INTEGER) {
         check_integer(&check, &root, codec->nodes, index, bytes);
         return;

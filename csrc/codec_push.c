@@ -167,13 +167,15 @@ static void push_value(struct push *push, const struct ebpf_node *node, const ch
 
 void ebpf_codec_push_all(lua_State *L, const struct ebpf_codec *codec, const char *bytes, size_t length)
 {
-    struct push push = {.L = L, .codec = codec, .end = length > codec->size ? bytes + length : bytes};
+    const struct ebpf_node *root = codec->nodes;
+    struct push push;
 
     ebpf_codec_expect(L, codec);
-    if (codec->nodes->kind == EBPF_INTEGER) {
-        push_value(&push, codec->nodes, bytes);
+    if (root->kind == EBPF_INTEGER) {
+        push_integer(L, load(root, bytes), root->flags & EBPF_SIGNED, width_of(root));
         return;
     }
+    push = (struct push){.L = L, .codec = codec, .end = length > codec->size ? bytes + length : bytes};
     luaL_checkstack(L, (int)codec->depth * 2 + 4, "a value that nests too deep");
     lua_rawgeti(L, LUA_REGISTRYINDEX, codec->names_ref);
     push.names = lua_gettop(L);
