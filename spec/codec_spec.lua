@@ -307,6 +307,88 @@ w.describe("BTF", function(world)
   end)
 end)
 
+-- BTF as its format has it: a list of types, each of words of 32 bits and, for names, strings.
+local function assemble(types)
+  local strings, at, words = {""}, 1, {}
+  local function word(number)
+    local bytes = {}
+    for i = 1, 4 do
+      bytes[i] = string.char(number % 256)
+      number = math.floor(number / 256)
+    end
+    return table.concat(bytes)
+  end
+  for _, of_type in ipairs(types) do
+    for _, part in ipairs(of_type) do
+      if type(part) == "string" then
+        strings[#strings + 1] = part
+        words[#words + 1] = word(at)
+        at = at + #part + 1
+      else
+        words[#words + 1] = word(part)
+      end
+    end
+  end
+  local text, body = table.concat(strings, "\0") .. "\0", table.concat(words)
+  return "\159\235\1\0" .. word(24) .. word(0) .. word(#body) .. word(#body) .. word(#text) .. body .. text
+end
+
+local INT, POINTER, ARRAY, STRUCT, UNION, FORWARD, TYPEDEF, FUNCTION = 1, 2, 3, 4, 5, 7, 8, 12
+local function kind(number, count)
+  return number * 2 ^ 24 + (count or 0)
+end
+
+local int = {"int", kind(INT), 4, 2 ^ 24 + 32}
+
+w.describe("BTF that no compiler makes", function(world)
+  local function codec_of(id, types)
+    return world():keep(ebpf.btf.parse{data = assemble(types)}):codec(id)
+  end
+
+  it("has bit-fields in its integers, as compilers made them once", function()
+    local codec = codec_of(2, {
+      {"three", kind(INT), 4, 3 * 2 ^ 16 + 5}, -- five bits, from the third on
+      {"old", kind(STRUCT, 2), 4, "a", 1, 0, "b", 1, 8},
+    })
+    assert.same({a = 21, b = 3}, codec:decode "\168\24\0\0")
+    assert.equal("\168\24\0\0", codec:encode{a = 21, b = 3})
+    assert.has_error(function() codec:encode{a = 32, b = 0} end)
+  end)
+
+  it("is refused, and not believed", function()
+    local nested = {int}
+    for i = 2, 40 do
+      nested[i] = {"s" .. i, kind(STRUCT, 1), 4, "m", i - 1, 0}
+    end
+    local wide = {int}
+    for i = 2, 12 do
+      wide[i] = {"s" .. i, kind(UNION, 4), 4, "a", i - 1, 0, "b", i - 1, 0, "c", i - 1, 0, "d", i - 1, 0}
+    end
+    for _, case in ipairs {
+      {"EINVAL", "malformed", 2, {int, {"s", kind(STRUCT, 1), 4, "beyond", 1, 8}}},
+      {"EINVAL", "malformed", 2, {int, {"s", kind(STRUCT, 1), 4, "between", 1, 1}}},
+      {"EINVAL", "malformed", 2, {int, {"s", kind(STRUCT, 1), 4, "unknown", 77, 0}}},
+      {"EINVAL", "malformed", 2, {int, {"s", kind(STRUCT, 1), 4, 12345, 1, 0}}},
+      {"EINVAL", "malformed", 1, {{"loop", kind(TYPEDEF), 2}, {"loop", kind(TYPEDEF), 1}}},
+      {"EINVAL", "malformed", 1, {{"odd", kind(INT), 3, 24}}},
+      {"EINVAL", "malformed", 1, {{"none", kind(INT), 4, 0}}},
+      {"EINVAL", "malformed", 1, {{"over", kind(INT), 4, 33}}},
+      {"E2BIG", "nests too deep", 1, {{"self", kind(STRUCT, 1), 4, "again", 1, 0}}},
+      {"E2BIG", "nests too deep", 40, nested},
+      {"E2BIG", "more fields", 12, wide},
+      {"E2BIG", "too large", 2, {int, {0, kind(ARRAY), 0, 1, 1, 2 ^ 31}}},
+      {"E2BIG", "too large", 2, {int, {"s", kind(STRUCT), 2 ^ 31}}},
+      {"EOPNOTSUPP", "declared only", 1, {{"later", kind(FORWARD), 0}}},
+      {"EOPNOTSUPP", "no type of values", 2, {int, {"f", kind(FUNCTION), 1}}},
+      {"EOPNOTSUPP", "no type of values", 2, {int, {"s", kind(STRUCT, 1), 4, "nothing", 0, 0}}},
+      {"EOPNOTSUPP", "more than 64 bits", 2, {int, {"s", 2 ^ 31 + kind(STRUCT, 1), 4, "m", 1, 33 * 2 ^ 24}}},
+    } do
+      assert.fails({codec_of(case[3], case[4])}, case[1], case[2])
+    end
+    assert.equal(8, codec_of(2, {int, {0, kind(POINTER), 1}}):size())
+  end)
+end)
+
 w.describe("addresses and prefixes", function()
   it("are texts and bytes", function()
     assert.equal("\10\0\0\1", ebpf.address.bytes "10.0.0.1")

@@ -98,7 +98,7 @@ end
 -- type of that name, or a section of variables (".bss"); or an id
 -- @treturn[1] Codec
 -- @treturn[2] nil, message, errno: ENOENT (no such type), EINVAL (malformed BTF), E2BIG (more than 65536 fields, 256 MB
--- or 32 levels), ENOTSUP (no type of values)
+-- or 32 levels), EOPNOTSUPP (no type of values)
 -- @usage local codec = assert(assert(object:btf()):codec "struct event")
 -- print(codec:decode(bytes).pid)
 
