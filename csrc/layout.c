@@ -435,6 +435,8 @@ static int layout_section(struct builder *builder, const struct btf_type *type, 
     uint32_t count = btf_vlen(type), first;
     int error = add_nodes(builder, count, &first);
 
+    if (count && type->size == 0) /* the linker's to say: libbpf looks it up when it opens the object */
+        return fail(builder, ENOTSUP, "a section has a layout in the BTF of an Object, and none in its file's");
     for (uint32_t i = 0; i < count && !error; i++) {
         const struct btf_type *var = btf__type_by_id(builder->btf, variable[i].type);
 

@@ -217,6 +217,9 @@ w.describe("a codec", function(world)
       end
     end
     assert.equal(codec:size(), types:codec(id):size())
+    assert.fails({types:codec ".bss"}, "EOPNOTSUPP", "in the BTF of an Object")
+    local object = world():keep(ebpf.object.open "build/spec/support/types.bpf.o")
+    assert.equal(9, world():keep(object:btf()):codec(".bss"):decode(("\9"):rep(64)).totals.bytes % 256)
     assert.fails({types:codec "struct none"}, "ENOENT", "no such type")
     assert.fails({types:codec "struct stat_t"}, "ENOENT", "no such type")
     assert.fails({types:codec(100000)}, "EINVAL", "malformed")
