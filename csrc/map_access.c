@@ -7,6 +7,7 @@
 #include "fail.h"
 #include "map.h"
 #include "names.h"
+#include "numbers.h"
 
 static int fail_on(lua_State *L, const struct ebpf_element *element, const char *operation)
 {
@@ -27,12 +28,43 @@ static int answer(lua_State *L, const struct ebpf_element *element, int result, 
     return 1;
 }
 
+/* Numbers in a hash or an array, without types of their own: what is read and written most often, and the way of all other
+ * maps would take longer than the kernel's part. */
+static bool of_numbers(const struct ebpf_map *map)
+{
+    return (map->type == ABI_MAP_TYPE_HASH || map->type == ABI_MAP_TYPE_ARRAY || map->type == ABI_MAP_TYPE_LRU_HASH) &&
+           map->types_known && !map->key_codec && !map->value_codec && ebpf_integer_size(map->key_size) &&
+           ebpf_integer_size(map->value_size);
+}
+
+/* false: not a number, or not of this size, which the other way says */
+static bool take_number(lua_State *L, int index, char *bytes, uint32_t size)
+{
+    uint64_t number;
+
+    return lua_type(L, index) == LUA_TNUMBER && ebpf_test_u64(L, index, &number) &&
+           ebpf_store_integer(bytes, number, size);
+}
+
 /* get(key, {sum = boolean}) -> value; nothing but nil when there is no such key */
 static int map_get(lua_State *L)
 {
+    const struct ebpf_map *map = ebpf_handle_check(L, 1, &ebpf_map_class);
     struct ebpf_element element;
+    char key[8], value[8];
     bool sum;
 
+    if (lua_gettop(L) == 2 && of_numbers(map) && take_number(L, 2, key, map->key_size)) {
+        int result = bpf_cmd_map_lookup(map->handle.fd, key, value);
+
+        if (result < 0 && errno != ENOENT)
+            return ebpf_fail(L, errno, "map get", "%u", map->handle.id);
+        if (result < 0)
+            lua_pushnil(L);
+        else
+            ebpf_push_integer(L, value, map->value_size);
+        return 1;
+    }
     lua_settop(L, 3);
     sum = ebpf_opt_sum(L, 3);
     ebpf_element_begin(L, 1, &element);
@@ -47,9 +79,18 @@ static int map_get(lua_State *L)
 static int map_set(lua_State *L)
 {
     static const char *const names[] = {"any", "noexist", "exist", NULL};
+    const struct ebpf_map *map = ebpf_handle_check(L, 1, &ebpf_map_class);
     struct ebpf_element element;
+    char key[8], value[8];
     int flags;
 
+    if (lua_gettop(L) == 3 && of_numbers(map) && take_number(L, 2, key, map->key_size) &&
+        take_number(L, 3, value, map->value_size)) {
+        if (bpf_cmd_map_update(map->handle.fd, key, value, ABI_ANY) < 0)
+            return ebpf_fail(L, errno, "map set", "%u", map->handle.id);
+        lua_pushboolean(L, 1);
+        return 1;
+    }
     lua_settop(L, 4);
     flags = lua_isnil(L, 4) ? 0 : luaL_checkoption(L, 4, NULL, names);
     ebpf_element_begin(L, 1, &element);

@@ -204,16 +204,19 @@ static int mprog_query(lua_State *L)
         hook = ebpf_hook_check(L, 1, &where);
     }
     lua_createtable(L, (int)attr.count, 2);
+    lua_pushliteral(L, "program_id"); /* once: what takes time here is not the kernel */
     for (uint32_t i = 0; i < attr.count; i++) {
-        lua_createtable(L, 0, 2);
+        lua_createtable(L, 0, hook->fd < 0 ? 2 : 1);
+        lua_pushvalue(L, -2);
         lua_pushinteger(L, (lua_Integer)ids[i]);
-        lua_setfield(L, -2, "program_id");
+        lua_rawset(L, -3);
         if (ids[room + i]) {
             lua_pushinteger(L, (lua_Integer)ids[room + i]);
             lua_setfield(L, -2, "link_id");
         }
-        lua_rawseti(L, -2, (int)i + 1);
+        lua_rawseti(L, -3, (int)i + 1);
     }
+    lua_pop(L, 1);
     lua_pushinteger(L, (lua_Integer)attr.attach_flags);
     lua_setfield(L, -2, "attach_flags");
     if (attr.revision) { /* 0: this kernel keeps none */
