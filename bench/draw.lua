@@ -51,7 +51,7 @@ function Picture:legend(x, y, languages)
   return x
 end
 
-local LEFT, SCALE, BAR, GROUP = 330, 150, 11, 36
+local LEFT, SCALE, BAR, GROUP = 390, 150, 11, 36
 local MOST = 4 -- times C: a longer bar is cut, and says how long it is
 
 --- Time as a multiple of C's, a bar a language; the limit is a mark.
