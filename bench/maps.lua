@@ -71,4 +71,17 @@ end
 
 M.read_numbers = M.each
 
+-- A program's counter in .bss, mapped.
+function M.counter()
+  local object = place.keep(ebpf.object.open "build/bench/bench.bpf.o")
+  assert(object:load())
+  local variables = object.bss
+  return function(count)
+    local sum = 0
+    for _ = 1, count do
+      sum = sum + variables.counter
+    end
+  end
+end
+
 return M

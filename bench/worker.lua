@@ -6,7 +6,7 @@
 local clock = require "ebpf.core".clock
 
 local row
-for _, subject in ipairs {"links", "hooks", "maps"} do
+for _, subject in ipairs {"links", "hooks", "maps", "rings"} do
   row = row or require("bench." .. subject)[arg[1]]
 end
 if not row then
