@@ -65,8 +65,8 @@ end
 -- @tparam table spec `type` (as "hash"), `key_size` and `value_size` (bytes), `max_entries`; optional `name` (at
 -- most 15 bytes), `flags` (BPF_F_* of MAP_CREATE), `token` (a Token, in a user namespace), `inner` (for array\_of\_maps
 -- and hash\_of\_maps: a Map like those that will be put there), `map_extra` (bloom\_filter: how many hashes, 1 to 15),
--- `btf` (a Btf that was loaded), `key_type` and `value_type` (types of it, by name or id: of these sizes, which then may be
--- left out)
+-- `btf` (a Btf that was loaded), `key_type` and `value_type` (types of it, by name or id: of these sizes, which then
+-- may be left out)
 -- @treturn[1] Map
 -- @treturn[2] nil, message, errno: EPERM (no CAP_BPF), EINVAL (no such type, sizes that don't fit it), ENOMEM, ENOENT
 -- (no such type in the BTF)

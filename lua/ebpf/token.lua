@@ -1,7 +1,7 @@
 --- Tokens: BPF in a user namespace, as far as the mount options of a bpffs there delegate it (delegate_cmds,
 -- delegate_maps, delegate_progs, delegate_attachs; set by who is privileged outside).
--- A token is given to program.load, map.create, Btf:load and object.open as `token`; a program loaded through one is attached as
--- any other. The kernel ignores a token that doesn't allow what is asked, and then asks for capabilities.
+-- A token is given to program.load, map.create, Btf:load and object.open as `token`; a program loaded through one is
+-- attached as any other. The kernel ignores a token that doesn't allow what is asked, and then asks for capabilities.
 -- @module ebpf.token
 
 local core = require "ebpf.core"
