@@ -1,4 +1,4 @@
--- The example in README.md, run as it stands there but for its three paths.
+-- The examples in README.md, run as they stand there but for paths.
 
 local system = require "spec.support.system"
 local w = require "spec.support.world"
@@ -18,5 +18,11 @@ w.describe("the README", function(world)
     local hook = world():hook("cgroup_inet_egress", cgroup)
     assert.equal(tonumber(link_id), hook:query()[1].link_id) -- the process is gone, and the pin holds
     assert.not_equal(tonumber(program_id), hook:query()[1].program_id) -- v2 by now
+  end)
+
+  it("has an example of data that runs, and prints what is there", function()
+    local code = select(3, (system.read "README.md"):find "## Data\n\n```lua\n(.-)```")
+    code = code:gsub("policy%.bpf%.o", "build/spec/support/readme.bpf.o"):gsub("events%(1000%)", "events(1)")
+    assert.equal("10.0.0.1\t0\tgateway\n0", system.lua("local ebpf = require \"ebpf\"\n" .. code))
   end)
 end)
