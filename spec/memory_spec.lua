@@ -3,6 +3,7 @@
 local asm = require "spec.support.asm"
 local ebpf = require "ebpf"
 local limit = require "scarce"
+local sent = require "spec.support.sent"
 local system = require "spec.support.system"
 local w = require "spec.support.world"
 
@@ -149,6 +150,19 @@ w.describe("out of memory", function(world)
       codec:encode(codec:decode(("\0"):rep(codec:size())))
       close(btf)
     end,
+    ["object:section"] = function()
+      local object = ebpf.object.open "build/spec/support/variables.bpf.o"
+      object.bss.stats = object.bss.stats
+      object.rodata.mode = object.rodata.mode
+      object:close()
+    end,
+    ["map:mmap"] = function()
+      local array = ebpf.map.create{type = "array", key_size = 4, value_size = 5000, max_entries = 1, flags = 1024}
+      local mapping = array:mmap()
+      mapping[0] = mapping[0]
+      close(mapping)
+      close(array)
+    end,
     ["features"] = function() ebpf.features() end,
   }
 
@@ -172,11 +186,48 @@ w.describe("out of memory", function(world)
     end},
   }
 
+  taken.ringbuf = {"records", function(object)
+    local events = object:map "events"
+    local rb = ebpf.ringbuf.open(events, {type = "event"})
+    rb:counts()
+    close(rb)
+    close(events)
+  end}
+  taken.perfbuf = {"records", function(object)
+    local events = object:map "perf_events"
+    local rb = ebpf.perfbuf.open(events, {type = "event"})
+    rb:consume()
+    close(rb)
+    close(events)
+  end}
+
   for name, case in pairs(taken) do
     it("loses nothing in " .. name, function()
       local object = world():keep(ebpf.object.open(("build/spec/support/%s.bpf.o"):format(case[1])))
       assert(object:load())
       in_every_scarcity(function() case[2](object) end)
+    end)
+  end
+
+  for _, opts in ipairs {{}, {type = "event"}} do
+    it("loses no record of a ring buffer" .. (opts.type and " with a type" or ""), function()
+      local source = sent.new(world(), "send_ring")
+      local rb = world():keep(ebpf.ringbuf.open(world():keep(source.object:map "events"), opts))
+      source:send(10)
+      local list
+      in_every_scarcity(function() list = rb:consume() end)
+      assert.same(sent.range(0, 9), sent.sequences(list))
+      source:send(3)
+      local seen = {}
+      in_every_scarcity(function()
+        rb:consume(nil, function(record)
+          local last = seen[#seen]
+          if not last or sent.sequences{last}[1] ~= sent.sequences{record}[1] then -- else it had it, and failed then
+            seen[#seen + 1] = record
+          end
+        end)
+      end)
+      assert.same(sent.range(10, 12), sent.sequences(seen))
     end)
   end
 end)
