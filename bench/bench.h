@@ -4,8 +4,8 @@
 
 #include <stdint.h>
 
-/* Prepares with the arguments after the row's name; then does it `count` times, and gives back the nanoseconds that were
- * spent on what isn't measured. Neither returns when something fails. */
+/* Prepares with the arguments after the row's name; then does it `count` times, and gives back the nanoseconds that
+ * were spent on what isn't measured. Neither returns when something fails. */
 struct bench_row {
     const char *name;
     void (*prepare)(int count, char **arguments);

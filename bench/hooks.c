@@ -17,7 +17,7 @@ static void attach(int fd)
     bench_check(bpf_prog_attach_opts(fd, cgroup, BPF_CGROUP_INET_EGRESS, &options), "attach");
 }
 
-/* attach N: among N programs that are attached already; default none, but there is one on another cgroup (see links.c). */
+/* attach N: among N programs that are attached already; default none, but one on another cgroup (see links.c). */
 static void prepare_attach(int count, char **arguments)
 {
     entries = bench_number(count, arguments, 0);

@@ -12,8 +12,8 @@
 static int cgroup, programs[2], link_fd;
 static char pin[64];
 
-/* A second link stays on a cgroup of its own: the kernel patches its code when a hook's first program comes and when its
- * last one goes, which is not what is measured. */
+/* A second link stays on a cgroup of its own: the kernel patches its code when a hook's first program comes and when
+ * its last one goes, which is not what is measured. */
 static void prepare_programs(int count, char **arguments)
 {
     (void)count;

@@ -18,19 +18,15 @@ local function resident()
   return tonumber(text:match "VmRSS:%s*(%d+)")
 end
 
--- A listing may still see the pipe's other end, which popen(3) closes once the child runs: hence the least of three.
+-- Later, since popen(3) closes the pipe's other end once the child runs.
 local function descriptors()
-  local least
-  for _ = 1, 3 do
-    local list = assert(io.popen(("exec ls -1 /proc/%d/fd"):format(place.process())))
-    local number = 0
-    for _ in list:lines() do
-      number = number + 1
-    end
-    list:close()
-    least = math.min(least or number, number)
+  local list = assert(io.popen(("sleep 0.1; exec ls -1 /proc/%d/fd"):format(place.process())))
+  local number = 0
+  for _ in list:lines() do
+    number = number + 1
   end
-  return least
+  list:close()
+  return number
 end
 
 local function settle()
