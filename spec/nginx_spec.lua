@@ -89,9 +89,11 @@ describe("in nginx, a link that init_by_lua pins and closes before the fork", fu
       for _, answer in ipairs(server:reload(generation + 1)) do
         table.insert(seen.answers, answer)
       end
-      seen.old_workers[generation] = count_to(1, function() return #server:pids "worker process is shutting down" end)
+      seen.old_workers[generation] = count_to(1, function() -- not the other one, on its way out
+        return #server:pids "worker process" == 2 and #server:pids "worker process is shutting down" or 0
+      end)
       look("while an old worker has work after reload " .. generation, generation + 1)
-      server:get "/release"
+      server:get("/release?" .. generation)
       seen.held_back[generation] = held_back()
       server:settle()
       look("after reload " .. generation, generation + 1)

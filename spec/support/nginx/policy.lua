@@ -99,9 +99,10 @@ function M.hold()
   M.answer()
 end
 
---- Releases the generation before this one.
+--- Releases the generation that the query string names: an old worker may answer this, too, until it hears of the
+-- reload.
 function M.release()
-  ngx.shared.life:set("released", state.generation - 1)
+  ngx.shared.life:set("released", tonumber(ngx.var.args))
   M.answer()
 end
 
