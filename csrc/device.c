@@ -2,20 +2,42 @@
  * No bpf(2) command; nothing is owned. */
 #include <errno.h>
 #include <net/if.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "fail.h"
 #include "modules.h"
 #include "numbers.h"
 
+/* Asks the kernel; -1 with errno. Not if_nametoindex: where no descriptor is left, it says ENOENT. */
+static int ask(unsigned long request, struct ifreq *device)
+{
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), result, error;
+
+    if (fd < 0)
+        return -1;
+    result = ioctl(fd, request, device);
+    error = errno;
+    close(fd);
+    errno = error;
+    return result;
+}
+
 /* index(name) -> ifindex */
 static int device_index(lua_State *L)
 {
-    const char *name = luaL_checkstring(L, 1);
-    unsigned index = if_nametoindex(name);
+    size_t length;
+    const char *name = luaL_checklstring(L, 1, &length);
+    struct ifreq device = {0};
 
-    if (index == 0)
+    if (length >= sizeof(device.ifr_name))
+        return ebpf_fail(L, ENODEV, "device", "%s", name);
+    memcpy(device.ifr_name, name, length);
+    if (ask(SIOCGIFINDEX, &device) < 0)
         return ebpf_fail(L, errno, "device", "%s", name);
-    lua_pushinteger(L, (lua_Integer)index);
+    lua_pushinteger(L, (lua_Integer)device.ifr_ifindex);
     return 1;
 }
 
@@ -23,11 +45,11 @@ static int device_index(lua_State *L)
 static int device_name(lua_State *L)
 {
     uint32_t index = ebpf_check_u32(L, 1);
-    char name[IF_NAMESIZE];
+    struct ifreq device = {.ifr_ifindex = (int)index};
 
-    if (!if_indextoname(index, name))
-        return ebpf_fail(L, errno == ENXIO ? ENODEV : errno, "device", "%u", index);
-    lua_pushstring(L, name);
+    if (ask(SIOCGIFNAME, &device) < 0)
+        return ebpf_fail(L, errno, "device", "%u", index);
+    lua_pushstring(L, device.ifr_name);
     return 1;
 }
 
