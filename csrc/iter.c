@@ -7,6 +7,7 @@
 #include "bpf_cmd.h"
 #include "fail.h"
 #include "things.h"
+#include "usdt.h"
 #include "modules.h"
 
 static const struct ebpf_class iterator_class;
@@ -21,7 +22,8 @@ static int iter_open(lua_State *L)
     int fd;
 
     if (link->fd < 0)
-        return ebpf_fail(L, EINVAL, "link lines", "usdt"); /* many links, and none an iterator's */
+        /* many links, and none an iterator's */
+        return ebpf_fail(L, EINVAL, "link lines", "%s", ebpf_usdt_section(((struct ebpf_link *)link)->usdt));
     fd = bpf_cmd_iter_create(link->fd);
     if (fd < 0)
         return ebpf_fail(L, errno, "link lines", "%u", ebpf_handle_id(link));
