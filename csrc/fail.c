@@ -104,6 +104,8 @@ int ebpf_fail_log(lua_State *L, int error, const char *log, const char *operatio
     va_list arguments;
     int results;
 
+    if (error == EMFILE || error == ENFILE)
+        log = NULL; /* the verifier was content: only the descriptor was missing */
     va_start(arguments, subject);
     results = fail(L, error, NULL, log, operation, subject, arguments);
     va_end(arguments);

@@ -134,8 +134,12 @@ w.describe("every object", function(world)
       check("cgroup", ebpf.cgroup.open(%q))
       check("load", ebpf.program.load{type = "cgroup_skb", insns = asm.verdict(1)})
       check("from_id", ebpf.program.from_id(program:id()))
+      check("device", require "ebpf.core".device.index "lo")
+      check("device", require "ebpf.core".device.name(1))
       held[#held]:close() -- one free: an attachment needs two
       check("attach", hook:attach(program))
+      local _, message, errno = require "ebpf.core".rootlet_program.load(1) -- two: its BTF's as well
+      print("rootlet", message:find "processed %%d+ insns" == nil, ebpf.errno[errno])
       check("mprog", cgroup:mprog "cgroup_inet_ingress" ~= nil)
       for _, copy in ipairs(held) do copy:close() end
       held = nil
@@ -143,7 +147,8 @@ w.describe("every object", function(world)
     ]]):format(world():cgroup():path(), world():cgroup():path()), "prlimit --nofile=64")
     assert.equal(table.concat({
       "EMFILE\ttrue", "link\tnil\tEMFILE", "attach\tnil\tEMFILE", "cgroup\tnil\tEMFILE", "load\tnil\tEMFILE",
-      "from_id\tnil\tEMFILE", "attach\tnil\tEMFILE", "mprog\ttrue\tnil",
+      "from_id\tnil\tEMFILE", "device\tnil\tEMFILE", "device\tnil\tEMFILE", "attach\tnil\tEMFILE",
+      "rootlet\ttrue\tEMFILE", "mprog\ttrue\tnil",
     }, "\n"), output:match "^(.*)\n[^\n]*$")
     assert.equal("0", output:match "(%d+)\t%d+$")
   end)
