@@ -55,6 +55,13 @@ w.describe("a process without privileges", function(world)
     assert.is_nil(lines[2])
   end)
 
+  it("may not open a device's hook, and is told why that can't even be probed", function()
+    local lines = run(nobody, "", 'ebpf.mprog.open("lo", "tcx_ingress")')
+    assert.matches("EPERM: cannot tell whether this kernel has tcx .*: this process lacks CAP_BPF, CAP_NET_ADMIN",
+      lines[1])
+    assert.is_nil(lines[2])
+  end)
+
   it("that can't probe the kernel is told so: neither yes nor no, and asked again the next time", function()
     local output = system.lua(([[
       local ebpf, core = require "ebpf", require "ebpf.core"

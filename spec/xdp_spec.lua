@@ -163,6 +163,9 @@ w.describe("an XDP link", function(world)
     local pass = program()
     for _, case in ipairs {
       {"'1' to 'link.xdp' %(name or index of a network device expected, got nil", function() ebpf.link.xdp() end},
+      {"name or index of a network device expected, got 0", function() ebpf.link.xdp(0) end},
+      {"name or index of a network device expected, got %-1", function() ebpf.link.xdp(-1) end},
+      {"name or index of a network device expected, got \"lo", function() ebpf.link.xdp "lo\0x" end},
       {"'2' to 'link.xdp' %(program expected, got no value", function() ebpf.link.xdp("lo") end},
       {"unknown option 'flags'", function() ebpf.link.xdp("lo", pass, {flags = 1}) end},
       {"'mode' to 'link.xdp' %(native, generic, offload expected, got skb", function()

@@ -85,7 +85,8 @@ core.object.methods.btf = core.btf.of_object
 -- @tparam[opt] table opts `token` (a Token, in a user namespace)
 -- @treturn[1] true, the second time too
 -- @treturn[2] nil, message, errno: EPERM (no CAP_BPF), EINVAL (the kernel refuses it, and says what of it)
--- @see bpf(2), BPF_BTF_LOAD (Linux 4.18; with a token 6.9)
+-- @see bpf(2)
+-- @kernel BPF_BTF_LOAD (Linux 4.18; with a token 6.9)
 function core.btf.methods:load(opts)
   options.expect("btf:load", "self", self, "btf")
   opts = options.check("btf:load", opts, {token = "token"})

@@ -18,7 +18,8 @@ function M.resolve(what, argument, device)
   end
   if type(device) ~= "string" or device == "" or device:find("\0", 1, true) then
     error(("bad argument '%s' to '%s' (name or index of a network device expected, got %s)"):format(argument, what,
-      options.class(device)), 3)
+      type(device) == "number" and tostring(device) or type(device) == "string" and ("%q"):format(device)
+        or options.class(device)), 3)
   end
   local index, message, errno = core.device.index(device)
   if not index then

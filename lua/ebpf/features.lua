@@ -3,6 +3,7 @@
 -- and no are remembered.
 -- @module ebpf.features
 
+local capabilities = require "ebpf.capabilities"
 local core = require "ebpf.core"
 local errors = require "ebpf.errors"
 
@@ -167,8 +168,9 @@ function M.need(name, operation, subject)
     local why = ("%s needs Linux %s (probed: absent)"):format(row.what, row.since)
     return errors.fail(operation, subject, "ENOTSUP", why)
   end
-  return errors.fail(operation, subject, number, ("cannot tell whether this kernel has %s (since Linux %s)"):format(
-    row.what, row.since))
+  local lacking = number == errno.EPERM and capabilities.missing {"CAP_BPF", "CAP_NET_ADMIN"}
+  return errors.fail(operation, subject, number, ("cannot tell whether this kernel has %s (since Linux %s)%s"):format(
+    row.what, row.since, lacking and ": " .. lacking or ""))
 end
 
 --- Every feature that the library asks for before it relies on it.

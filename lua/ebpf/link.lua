@@ -23,7 +23,8 @@ local methods = core.link.methods
 -- @treturn[2] string message, which names what is there: a link, a netlink attachment, a dispatcher of libxdp
 -- @treturn[2] int errno: EBUSY (taken), EEXIST (another mode runs; a device above this one runs XDP), ENODEV, EINVAL
 -- (not for XDP), EOPNOTSUPP (no such mode in the driver), EPERM (no CAP_NET_ADMIN)
--- @see bpf(2), BPF_LINK_CREATE (XDP: Linux 5.9); net/core/dev.c
+-- @see bpf(2)
+-- @kernel BPF_LINK_CREATE (XDP: Linux 5.9); net/core/dev.c
 -- @usage local link = assert(ebpf.link.xdp("eth0", program, {mode = "generic"}))
 M.xdp = require "ebpf.xdp".link
 
@@ -37,7 +38,8 @@ M.xdp = require "ebpf.xdp".link
 -- @treturn[2] nil, message, errno: E2BIG (64 sk_lookup links, one flow dissector link), EEXIST (a flow dissector
 -- without a link; one of the initial namespace), EINVAL (another type of program; no network namespace), ENOENT (no
 -- such file or process), EPERM (no CAP_NET_ADMIN)
--- @see bpf(2), BPF_LINK_CREATE (flow_dissector: Linux 5.8, sk_lookup: 5.9); kernel/bpf/net_namespace.c
+-- @see bpf(2)
+-- @kernel BPF_LINK_CREATE (flow_dissector: Linux 5.8, sk_lookup: 5.9); kernel/bpf/net_namespace.c
 -- @usage local link = assert(ebpf.link.netns("/proc/self/ns/net", lookup))
 M.netns = require "ebpf.netns".link
 
@@ -52,7 +54,8 @@ M.netns = require "ebpf.netns".link
 -- @treturn[2] nil, message, errno: EBUSY (the priority is taken), EAFNOSUPPORT (family), EPROTO (no such hook in it),
 -- ERANGE (the priority is the kernel's own, or before defragmentation), EOPNOTSUPP (defrag needs Linux 6.6), EINVAL
 -- (another type of program), ENOTSUP (no netfilter links), EPERM (no CAP_NET_ADMIN)
--- @see bpf(2), BPF_LINK_CREATE (netfilter: Linux 6.4); net/netfilter/nf_bpf_link.c
+-- @see bpf(2)
+-- @kernel BPF_LINK_CREATE (netfilter: Linux 6.4); net/netfilter/nf_bpf_link.c
 -- @usage local link = assert(ebpf.link.netfilter(program, {family = "ipv4", hook = "input", priority = -10}))
 M.netfilter = require "ebpf.netfilter".link
 
@@ -65,7 +68,8 @@ M.netfilter = require "ebpf.netfilter".link
 -- @treturn[1] Link
 -- @treturn[2] nil, message, errno: EBUSY (taken), EINVAL (another type of map or program), ENOTSUP (no such links),
 -- EPERM (no CAP_NET_ADMIN)
--- @see bpf(2), BPF_LINK_CREATE (sockmap: Linux 6.10); net/core/sock_map.c
+-- @see bpf(2)
+-- @kernel BPF_LINK_CREATE (sockmap: Linux 6.10); net/core/sock_map.c
 M.sockmap = require "ebpf.sockmap".link
 
 --- Replace a global function of a loaded program, by a link: calls go to the new one while the link lives, then to the
@@ -78,7 +82,8 @@ M.sockmap = require "ebpf.sockmap".link
 -- @treturn[1] Link its info tells target_obj_id (the target's id) and target_btf_id (the function's)
 -- @treturn[2] nil, message, errno: EBUSY (replaced or traced already), ENOENT (no such function), EINVAL (static;
 -- another signature; no ext program; target without BTF), EPERM
--- @see bpf(2), BPF_LINK_CREATE (freplace to other targets: Linux 5.10); kernel/bpf/syscall.c
+-- @see bpf(2)
+-- @kernel BPF_LINK_CREATE (freplace to other targets: Linux 5.10); kernel/bpf/syscall.c
 -- @usage local link = assert(ebpf.link.freplace(program, dispatcher, "slot3"))
 M.freplace = require "ebpf.freplace".link
 
@@ -110,7 +115,8 @@ M.freplace = require "ebpf.freplace".link
 -- place, links on perf events before Linux 5.15, pid and tid before 6.1, struct_ops before 6.4), ENOENT (no such
 -- function, tracepoint or probe), ESRCH (USDT, and the program lacks usdt.bpf.h), E2BIG (too many USDT probes), EEXIST
 -- (a struct_ops of this name), EBUSY, EPERM
--- @see bpf(2), BPF_LINK_CREATE (iterators: Linux 5.8; over cgroups, pid, tid: 6.1; struct_ops: 6.4);
+-- @see bpf(2)
+-- @kernel BPF_LINK_CREATE (iterators: Linux 5.8; over cgroups, pid, tid: 6.1; struct_ops: 6.4);
 -- kernel/bpf/bpf_iter.c, kernel/bpf/bpf_struct_ops.c
 -- @usage local link = assert(ebpf.link.auto(object:program "on_open"))
 -- @usage local link = assert(ebpf.link.auto(object:program "elements", {map = object:map "counts"}))
@@ -120,7 +126,8 @@ M.auto = require "ebpf.auto".link
 -- @int id
 -- @treturn[1] Link
 -- @treturn[2] nil, message, errno: ENOENT (no such id), EPERM (no CAP_SYS_ADMIN)
--- @see bpf(2), BPF_LINK_GET_FD_BY_ID (Linux 5.8)
+-- @see bpf(2)
+-- @kernel BPF_LINK_GET_FD_BY_ID (Linux 5.8)
 function M.from_id(id)
   return core.link.from_id(id)
 end
@@ -181,13 +188,15 @@ methods.pin = pin.method "link:pin"
 -- @treturn[1] true
 -- @treturn[2] nil, message, errno: EPERM (old is not what runs), ENOLINK (detached, or its target is gone), EINVAL
 -- (of another type), EOPNOTSUPP (this type can't be updated)
--- @see bpf(2), BPF_LINK_UPDATE (Linux 5.7; of struct_ops: 6.4); kernel/bpf/syscall.c
+-- @see bpf(2)
+-- @kernel BPF_LINK_UPDATE (Linux 5.7; of struct_ops: 6.4); kernel/bpf/syscall.c
 
 --- Take the program off the hook at once. The handle, the id and the pins stay; a second call does nothing.
 -- @function Link:detach
 -- @treturn[1] true
 -- @treturn[2] nil, message, errno: EOPNOTSUPP (a type that can't be detached)
--- @see bpf(2), BPF_LINK_DETACH (Linux 5.9)
+-- @see bpf(2)
+-- @kernel BPF_LINK_DETACH (Linux 5.9)
 
 --- False once the link is detached, or its cgroup, device or network namespace is gone. Netfilter links don't tell:
 -- theirs is false once this very handle detached them.
@@ -223,7 +232,8 @@ end
 --- Run the walk of an iterator link once, and read what its program prints, line by line.
 -- @return iterator of string (without the newline); raises where the link is no iterator's, or the walk fails
 -- @usage for line in link:lines() do print(line) end
--- @see bpf(2), BPF_ITER_CREATE (Linux 5.8)
+-- @see bpf(2)
+-- @kernel BPF_ITER_CREATE (Linux 5.8)
 function methods:lines()
   options.expect("link:lines", "self", self, "link")
   local walk, message = core.iter.open(self)

@@ -70,7 +70,8 @@ end
 -- @treturn[1] Map
 -- @treturn[2] nil, message, errno: EPERM (no CAP_BPF), EINVAL (no such type, sizes that don't fit it), ENOMEM, ENOENT
 -- (no such type in the BTF)
--- @see bpf(2), BPF_MAP_CREATE
+-- @see bpf(2)
+-- @kernel BPF_MAP_CREATE
 -- @usage local calls = assert(ebpf.map.create{type = "prog_array", max_entries = 8})
 function M.create(spec)
   local what = "map.create"
@@ -147,7 +148,7 @@ end
 -- @treturn[1] Codec|false of values
 -- @treturn[2] nil, message, errno: EPERM (no CAP_SYS_ADMIN to read the kernel's BTF: keys and values are integers and
 -- byte strings then)
--- @see btf.lua
+-- @see ebpf.btf
 
 --- The same map with integers and byte strings, whatever its types: a Map, which uses this one's descriptor and ends
 -- with it. The same one each time.
@@ -293,7 +294,8 @@ methods.pin = pin.method "map:pin"
 -- @usage local counters = assert(map:mmap())
 -- print(counters[0], counters:get(1))
 -- counters[0] = 0
--- @see mmap(2) (Linux 5.5)
+-- @see mmap(2)
+-- @kernel Linux 5.5
 methods.mmap = core.mapping.open
 
 --- The element of an index, from 0 on: also mapping[index].

@@ -31,7 +31,8 @@ local errno_of = errors.errno
 -- @treturn[2] string message
 -- @treturn[2] int errno: ENODEV (no such device), ENOTSUP (this kernel has none), ENXIO (the device is no netkit),
 -- EACCES (it is a netkit's peer)
--- @see bpf(2), BPF_PROG_QUERY (tcx: Linux 6.6; netkit: 6.7); drivers/net/netkit.c, kernel/bpf/tcx.c
+-- @see bpf(2)
+-- @kernel BPF_PROG_QUERY (tcx: Linux 6.6; netkit: 6.7); drivers/net/netkit.c, kernel/bpf/tcx.c
 -- @usage local hook = assert(ebpf.mprog.open("eth0", "tcx_ingress"))
 function M.open(dev, attach_type)
   local number = options.name("mprog.open", 2, attach_type, core.names.attach_type, "attach type")
@@ -70,7 +71,8 @@ local link_options = {before = "any", after = "any", at = "string", preorder = "
 -- @treturn[2] int errno: EPERM (no CAP_NET_ADMIN; programs without a link in another mode), ESTALE (revision),
 -- ENOENT (the anchor isn't there; the cgroup was removed), EINVAL (wrong kind of program or anchor), E2BIG (full),
 -- ENOTSUP (no such ordering in this kernel)
--- @see bpf(2), BPF_LINK_CREATE (cgroups: Linux 5.7; order, revision and preorder of cgroup links: 6.17)
+-- @see bpf(2)
+-- @kernel BPF_LINK_CREATE (cgroups: Linux 5.7; order, revision and preorder of cgroup links: 6.17)
 -- @usage local link = assert(hook:link(program, {before = other, revision = hook:query().revision}))
 function methods:link(program, opts)
   options.expect("hook:link", "self", self, "mprog")
@@ -115,7 +117,8 @@ local attach_options = {
 -- @treturn[2] string message
 -- @treturn[2] int errno: EEXIST (the program is there already; a mode of one, and it is taken), EPERM (no
 -- CAP_NET_ADMIN; another mode here or above), ESTALE, ENOENT, EINVAL, E2BIG (full: 64), ENOTSUP
--- @see bpf(2), BPF_PROG_ATTACH (cgroups: Linux 4.10, multi 4.15, preorder 6.15, order and revision 6.17)
+-- @see bpf(2)
+-- @kernel BPF_PROG_ATTACH (cgroups: Linux 4.10, multi 4.15, preorder 6.15, order and revision 6.17)
 function methods:attach(program, opts)
   options.expect("hook:attach", "self", self, "mprog")
   options.expect("hook:attach", 1, program, "program")
@@ -169,7 +172,8 @@ end
 -- @treturn[2] string message
 -- @treturn[2] int errno: ENOENT (old isn't attached here), EBUSY (a link owns it: use link:update), EEXIST (new is
 -- here already), ESTALE, EPERM, E2BIG (the kernel refuses while 64 are attached)
--- @see bpf(2), BPF_PROG_ATTACH with BPF_F_REPLACE (cgroups: Linux 5.6)
+-- @see bpf(2)
+-- @kernel BPF_PROG_ATTACH with BPF_F_REPLACE (cgroups: Linux 5.6)
 function methods:replace(old, new, opts)
   options.expect("hook:replace", "self", self, "mprog")
   options.expect("hook:replace", 2, new, "program")
@@ -199,7 +203,8 @@ end
 -- @treturn[2] nil
 -- @treturn[2] string message
 -- @treturn[2] int errno: ENOENT (not attached here), EBUSY (a link owns it: use link:detach), ESTALE, EPERM
--- @see bpf(2), BPF_PROG_DETACH
+-- @see bpf(2)
+-- @kernel BPF_PROG_DETACH
 function methods:detach(program, opts)
   options.expect("hook:detach", "self", self, "mprog")
   opts = options.check("hook:detach", opts, {revision = "revision", at = "string"})
@@ -239,7 +244,8 @@ end
 -- hook hides its revision: it is found by refused attaching, with a program loaded for that, or `revision_unknown` is a
 -- message (no CAP_BPF; more than 65,536 changes that this handle hasn't seen).
 -- @treturn[2] nil, message, errno: EPERM (no CAP_NET_ADMIN), ENOENT (the cgroup was removed), ENOTSUP (no such hook)
--- @see bpf(2), BPF_PROG_QUERY (Linux 4.15; revision on cgroups 6.17)
+-- @see bpf(2)
+-- @kernel BPF_PROG_QUERY (Linux 4.15; revision on cgroups 6.17)
 -- @usage for position, entry in ipairs(assert(hook:query())) do print(position, entry.program_id, entry.link_id) end
 function methods:query(opts)
   options.expect("hook:query", "self", self, "mprog")

@@ -51,13 +51,15 @@ end
 -- @tparam Link|Program|Map thing
 -- @treturn[1] true
 -- @treturn[2] nil, message, errno: EEXIST (the name is taken), EPERM
--- @see bpf(2), BPF_OBJ_PIN (Linux 4.4; links 5.7)
+-- @see bpf(2)
+-- @kernel BPF_OBJ_PIN (Linux 4.4; links 5.7)
 
 --- Open what is pinned here.
 -- @string[opt] kind "link", "program" or "map": anything else there is an error
 -- @treturn[1] Link|Program|Map by what it really is
 -- @treturn[2] nil, message, errno: ENOENT (nothing), EINVAL (of another kind), EACCES
--- @see bpf(2), BPF_OBJ_GET (Linux 4.4)
+-- @see bpf(2)
+-- @kernel BPF_OBJ_GET (Linux 4.4)
 function methods:get(kind)
   options.expect("pin:get", "self", self, "pin")
   if kind ~= nil then

@@ -24,7 +24,8 @@ local known = {
 -- @treturn[2] nil
 -- @treturn[2] string message, with the end of the verifier's log
 -- @treturn[2] int errno: EPERM (no CAP_BPF, or not the one of its type), EACCES and EINVAL (the verifier), E2BIG
--- @see bpf(2), BPF_PROG_LOAD
+-- @see bpf(2)
+-- @kernel BPF_PROG_LOAD
 -- @usage local pass = assert(ebpf.program.load{type = "cgroup_skb", insns = bytes, license = "GPL"})
 function M.load(spec)
   local what = "program.load"

@@ -28,7 +28,8 @@ records.methods(core.ringbuf, "ringbuf")
 -- while true do
 --   for _, event in ipairs(assert(rb:poll(1000))) do print(event.pid, event.comm) end
 -- end
--- @see bpf(2), BPF_MAP_TYPE_RINGBUF (Linux 5.8)
+-- @see bpf(2)
+-- @kernel BPF_MAP_TYPE_RINGBUF (Linux 5.8)
 function M.open(map, opts)
   local what, operation = "ringbuf.open", "ringbuf open"
   options.expect(what, 1, map, "map")

@@ -90,7 +90,8 @@ end
 -- @treturn[2] string message, which says whose XDP is there: a link, a netlink attachment, a libxdp dispatcher
 -- @treturn[2] int errno: EBUSY (the device's XDP isn't a rootlet), EEXIST (the rootlet has too few slots; the pin's
 -- name holds something else), ENODEV, EOPNOTSUPP (the driver has no native XDP), EPERM
--- @see bpf(2), BPF_LINK_CREATE (XDP: Linux 5.9)
+-- @see bpf(2)
+-- @kernel BPF_LINK_CREATE (XDP: Linux 5.9)
 -- @usage local rootlet = assert(ebpf.rootlet.open("eth0", {slots = 8, pin = "/sys/fs/bpf/rootlet_eth0"}))
 function M.open(dev, opts)
   local what = "rootlet.open"
@@ -231,7 +232,8 @@ end
 -- @treturn[2] string message
 -- @treturn[2] int errno: EBUSY (the slot is taken, and by which link), ENOLINK (the rootlet is severed: detached, or
 -- its device is gone), EINVAL (the program doesn't fit), EPERM
--- @see bpf(2), BPF_LINK_CREATE (freplace with a target: Linux 5.10)
+-- @see bpf(2)
+-- @kernel BPF_LINK_CREATE (freplace with a target: Linux 5.10)
 -- @usage local link = assert(rootlet:slot(2):attach(program))
 
 local known = {insns = "string|table", name = "text", license = "text", flags = "u32", slot = "number"}
@@ -259,7 +261,8 @@ end
 -- @treturn[2] string message, with the end of the verifier's log
 -- @treturn[2] int errno: EPERM (no CAP_BPF, CAP_NET_ADMIN or CAP_PERFMON; this kernel refuses such programs), EACCES
 -- and EINVAL (the verifier), ENOTSUP
--- @see bpf(2), BPF_PROG_LOAD (type ext: Linux 5.6)
+-- @see bpf(2)
+-- @kernel BPF_PROG_LOAD (type ext: Linux 5.6)
 -- @usage local drop = assert(rootlet:load{insns = bytes, name = "drop"})
 function methods:load(spec)
   local what = "rootlet:load"

@@ -18,7 +18,8 @@ local M = {}
 -- @treturn[2] int errno: ENOTSUP (before 6.9; or this is the first user namespace), EINVAL (not the root of a
 -- bpffs), EPERM (another user namespace's bpffs, or no CAP_BPF in this one), ENOENT (no such directory; or it delegates
 -- nothing)
--- @see bpf(2), BPF_TOKEN_CREATE (Linux 6.9); kernel/bpf/token.c
+-- @see bpf(2)
+-- @kernel BPF_TOKEN_CREATE (Linux 6.9); kernel/bpf/token.c
 -- @usage local token = assert(ebpf.token.open "/sys/fs/bpf")
 -- local program = assert(ebpf.program.load{type = "cgroup_skb", insns = bytes, token = token})
 function M.open(path)

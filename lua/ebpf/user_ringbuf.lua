@@ -15,7 +15,8 @@ local opened = setmetatable({}, {__mode = "v"})
 -- @treturn[1] UserRingbuf
 -- @treturn[2] nil, message, errno: EINVAL (another type of map), EBUSY (it is open here already), ENOENT (no such C
 -- type)
--- @see bpf(2), BPF_MAP_TYPE_USER_RINGBUF
+-- @see bpf(2)
+-- @kernel BPF_MAP_TYPE_USER_RINGBUF
 function M.open(map, opts)
   local what, operation = "user_ringbuf.open", "user_ringbuf open"
   options.expect(what, 1, map, "map")

@@ -77,6 +77,7 @@ busted.subscribe({"suite", "end"}, function()
   collectgarbage()
   local left
   system.eventually(function() -- programs are freed a grace period later; and others may be at work on this machine
+    collectgarbage() -- what a weak table holds goes some collections after its key
     left = {}
     for what, now in pairs(inventory()) do
       local names = additions(before[what], now)
