@@ -16,8 +16,28 @@ local function left_open(before)
   end
 end
 
--- Calls body with room for 0, 1, 2 … allocations until it gets through; `check` looks at each time's rest.
-local function in_every_scarcity(body, check)
+-- Calls that what an earlier one has lost, and the collector has yet to find, does not stand in the way of: what so
+-- many left is looked at together, since collecting takes longer than they do.
+local TOGETHER = 8
+local independent = {["object.open"] = true, ["trie:each"] = true, ["map types"] = true, ["btf:codec"] = true,
+  features = true, ["link.each"] = true, ["pin.each"] = true}
+
+-- Looks, once all that can be collected is, for what was left open; `check` looks for the rest.
+local function expect_nothing_left(before, room, check)
+  local left
+  for _ = 1, 5 do -- what a weak table holds goes some collections after its key
+    collectgarbage()
+    left = left_open(before)
+    if not left then break end
+  end
+  if left then
+    error(("with room for %d allocations, or a few fewer, %s was left open"):format(room, left))
+  end
+  if check then check(room) end
+end
+
+-- Calls body with room for 0, 1, 2 … allocations until it gets through; `together`: so many between two looks.
+local function in_every_scarcity(body, check, together)
   collectgarbage()
   collectgarbage()
   local before = system.fds()
@@ -27,16 +47,9 @@ local function in_every_scarcity(body, check)
       body()
     end)
     limit(nil)
-    local left
-    for _ = 1, 5 do -- what a weak table holds goes some collections after its key
-      collectgarbage()
-      left = left_open(before)
-      if not left then break end
+    if ok or room % (together or 1) == 0 then
+      expect_nothing_left(before, room, check)
     end
-    if left then
-      error(("with room for %d allocations, %s was left open"):format(room, left))
-    end
-    if check then check(room) end
     if ok then
       return room
     end
@@ -173,7 +186,7 @@ w.describe("out of memory", function(world)
 
   for name, call in pairs(calls) do
     it("loses nothing in " .. name, function()
-      in_every_scarcity(call, name:find "^hook:" and nothing_attached or nil)
+      in_every_scarcity(call, name:find "^hook:" and nothing_attached or nil, independent[name] and TOGETHER)
     end)
   end
 
