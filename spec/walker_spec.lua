@@ -16,22 +16,13 @@ local function run(command)
   return done == true or done == 0
 end
 
--- At every change of a device's list the kernel waits for a grace period, for milliseconds where it isn't hurried. In a
--- VM of our own it is; elsewhere a walk on a device goes on for so many seconds only.
+-- At every change of a device's list the kernel waits for a grace period, for milliseconds where it isn't hurried, as
+-- it is in the VM: elsewhere a walk on a device goes on for so many seconds only.
 local SECONDS = tonumber(os.getenv "EBPF_WALK_SECONDS") or 20
 local IN_VM = (system.read "/proc/cmdline"):find("guest.job=", 1, true) ~= nil
 
-local function hurry(on)
-  if IN_VM then
-    assert(system.write("/sys/kernel/rcu_expedited", on and "1" or "0"))
-  end
-end
-
 w.describe("a random walk", function(world)
   local features = ebpf.features()
-
-  before_each(function() hurry(true) end)
-  after_each(function() hurry(false) end)
 
   local function walk(spec)
     local seconds = not IN_VM and spec.kind ~= "cgroup" and SECONDS or nil
