@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bits.h"
+
 void ebpf_push_u64(lua_State *L, uint64_t value)
 {
 #if LUA_VERSION_NUM >= 503
@@ -156,25 +158,7 @@ int ebpf_integer_size(uint32_t size)
 
 uint64_t ebpf_load_integer(const char *bytes, uint32_t size)
 {
-    uint8_t one;
-    uint16_t two;
-    uint32_t four;
-    uint64_t eight;
-
-    switch (size) {
-    case 1:
-        memcpy(&one, bytes, sizeof(one));
-        return one;
-    case 2:
-        memcpy(&two, bytes, sizeof(two));
-        return two;
-    case 4:
-        memcpy(&four, bytes, sizeof(four));
-        return four;
-    default:
-        memcpy(&eight, bytes, sizeof(eight));
-        return eight;
-    }
+    return ebpf_bits_load(bytes, size, false);
 }
 
 void ebpf_push_integer(lua_State *L, const char *bytes, uint32_t size)

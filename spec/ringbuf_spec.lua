@@ -458,7 +458,13 @@ w.describe("a ring buffer", function(world)
   it("refuses what makes no sense, naming it", function()
     local rb = open()
     assert.fails({ebpf.ringbuf.open(source.control)}, "EINVAL", "it is a map of type array, not ringbuf")
+    local closed = world():keep(ebpf.btf.kernel())
+    closed:close()
     assert.misuse {
+      {"spec/ringbuf_spec.lua:%d+: bad option 'btf' to 'ringbuf.open' %(btf is closed", function()
+        local ring = ebpf.ringbuf.open(map, {type = "event", btf = closed})
+        return ring
+      end},
       {"map expected, got no value", function() ebpf.ringbuf.open() end},
       {"unknown option 'typ'", function() ebpf.ringbuf.open(map, {typ = "event"}) end},
       {"string or codec expected", function() ebpf.ringbuf.open(map, {type = 1}) end},

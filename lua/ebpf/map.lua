@@ -201,6 +201,7 @@ end
 -- meanwhile. Where a type has neither indices nor a hash's batches (lpm\_trie, sockhash, devmap\_hash) this costs
 -- memory for the keys, and the walk raises EAGAIN if keys go faster than it gets on. An lpm\_trie is read at least
 -- twice, since the kernel may pass over keys beside one that is being written: several times, if there are writers.
+-- That makes a miss there very unlikely, and does not rule it out.
 -- @tparam[opt] {sum=boolean} opts as for get
 -- @return iterator of key, value; raises where the map can't be read
 -- @usage for address, packets in map:each{sum = true} do print(address, packets) end

@@ -33,7 +33,8 @@ function M.open(map, opts)
   if refusal then
     return nil, refusal[2], refusal[3]
   end
-  local codec, message, errno = records.codec(what, operation, map, opts)
+  options.open(what, "btf", opts.btf)
+  local codec, message, errno = records.codec(operation, map, opts)
   if errno then
     return nil, message, errno
   end

@@ -35,16 +35,12 @@ local function types(operation, map, given)
 end
 
 --- The Codec of a map's records.
--- @string what the function
 -- @string operation
 -- @tparam Map map
 -- @tparam table opts `type` (its name, or a Codec), `btf`
 -- @treturn[1] Codec|nil
 -- @treturn[2] nil, message, errno
-function M.codec(what, operation, map, opts)
-  if opts.btf ~= nil and opts.btf:closed() then
-    error(("bad option 'btf' to '%s' (%s is closed)"):format(what, options.class(opts.btf)), 3)
-  end
+function M.codec(operation, map, opts)
   if type(opts.type) ~= "string" then
     return opts.type
   end
@@ -63,6 +59,37 @@ function M.refusal(operation, map, wanted)
   elseif info.type ~= wanted then
     return {errors.fail(operation, map:id(), "EINVAL", ("it is a map of type %s, not %s"):format(info.type, wanted))}
   end
+end
+
+--- Opens the one end of a ring that this process may have.
+-- @tparam {[int]=Handle} opened by the map's id; weak
+-- @tparam table ring functions of ebpf.core: open
+-- @string word "ringbuf" or "user_ringbuf": the map's type, and what the function is called
+-- @tparam Map map
+-- @tparam table opts checked: `type`, `btf`
+-- @string role what there is one of
+-- @treturn[1] Handle
+-- @treturn[2] nil, message, errno
+function M.open(opened, ring, word, map, opts, role)
+  local operation = word .. " open"
+  local refusal = M.refusal(operation, map, word)
+  if refusal then
+    return nil, refusal[2], refusal[3]
+  end
+  local id = map:id()
+  if opened[id] and not opened[id]:closed() then
+    return errors.fail(operation, id, "EBUSY", "it is open here already, and has one " .. role)
+  end
+  local codec, message, errno = M.codec(operation, map, opts)
+  if errno then
+    return nil, message, errno
+  end
+  local handle
+  handle, message, errno = ring.open(map, codec)
+  if handle then
+    opened[id] = handle
+  end
+  return handle, message, errno
 end
 
 local function check_timeout(what, timeout)

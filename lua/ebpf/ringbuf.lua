@@ -4,7 +4,6 @@
 -- @module ebpf.ringbuf
 
 local core = require "ebpf.core"
-local errors = require "ebpf.errors"
 local options = require "ebpf.options"
 local records = require "ebpf.records"
 
@@ -31,29 +30,16 @@ records.methods(core.ringbuf, "ringbuf")
 -- @see bpf(2)
 -- @kernel BPF_MAP_TYPE_RINGBUF (Linux 5.8)
 function M.open(map, opts)
-  local what, operation = "ringbuf.open", "ringbuf open"
-  options.expect(what, 1, map, "map")
-  opts = options.check(what, opts, {
+  options.expect("ringbuf.open", 1, map, "map")
+  opts = options.check("ringbuf.open", opts, {
     type = "string|codec", btf = "object|btf|program|map", dropped = "function|map",
   })
-  local refusal = records.refusal(operation, map, "ringbuf")
-  if refusal then
-    return nil, refusal[2], refusal[3]
-  end
-  local id = map:id()
-  if opened[id] and not opened[id]:closed() then
-    return errors.fail(operation, id, "EBUSY", "it is open here already, and has one consumer")
-  end
-  local codec, message, errno = records.codec(what, operation, map, opts)
-  if errno then
-    return nil, message, errno
-  end
-  local ring
-  ring, message, errno = core.ringbuf.open(map, codec)
+  options.open("ringbuf.open", "btf", opts.btf)
+  local ring, message, errno = records.open(opened, core.ringbuf, "ringbuf", map, opts, "consumer")
   if not ring then
     return nil, message, errno
   end
-  opened[id], droppers[ring] = ring, opts.dropped
+  droppers[ring] = opts.dropped
   return ring
 end
 

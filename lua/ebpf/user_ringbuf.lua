@@ -2,7 +2,6 @@
 -- @module ebpf.user_ringbuf
 
 local core = require "ebpf.core"
-local errors = require "ebpf.errors"
 local options = require "ebpf.options"
 local records = require "ebpf.records"
 
@@ -18,27 +17,10 @@ local opened = setmetatable({}, {__mode = "v"})
 -- @see bpf(2)
 -- @kernel BPF_MAP_TYPE_USER_RINGBUF
 function M.open(map, opts)
-  local what, operation = "user_ringbuf.open", "user_ringbuf open"
-  options.expect(what, 1, map, "map")
-  opts = options.check(what, opts, {type = "string|codec", btf = "object|btf|program|map"})
-  local refusal = records.refusal(operation, map, "user_ringbuf")
-  if refusal then
-    return nil, refusal[2], refusal[3]
-  end
-  local id = map:id()
-  if opened[id] and not opened[id]:closed() then
-    return errors.fail(operation, id, "EBUSY", "it is open here already, and has one producer")
-  end
-  local codec, message, errno = records.codec(what, operation, map, opts)
-  if errno then
-    return nil, message, errno
-  end
-  local ring
-  ring, message, errno = core.user_ringbuf.open(map, codec)
-  if ring then
-    opened[id] = ring
-  end
-  return ring, message, errno
+  options.expect("user_ringbuf.open", 1, map, "map")
+  opts = options.check("user_ringbuf.open", opts, {type = "string|codec", btf = "object|btf|program|map"})
+  options.open("user_ringbuf.open", "btf", opts.btf)
+  return records.open(opened, core.user_ringbuf, "user_ringbuf", map, opts, "producer")
 end
 
 --- Append a record. The program sees it when it drains the next time.
