@@ -151,6 +151,64 @@ w.describe("a rootlet", function(world)
     assert.is_nil(on_loopback())
   end)
 
+  it("is not attached for a moment either where the name is taken: no link id is handed out", function()
+    local pin = world():pin()
+    assert.is_true(pin:put(world():program()))
+    local hook, program = world():hook(), world():program()
+    local function next_id()
+      local link = assert(hook:link(program))
+      local id = link:id()
+      link:close()
+      return id
+    end
+    local function refuse()
+      assert.fails({ebpf.rootlet.open("lo", {pin = pin:path()})}, "EEXIST", "the name is taken")
+      assert.is_nil(on_loopback())
+    end
+    -- ids count up, for the whole machine: others may take some meanwhile, but not each time
+    assert.is_true(system.eventually(function()
+      local before = next_id()
+      refuse()
+      return next_id() == before + 1
+    end))
+  end)
+
+  it("goes again when somebody takes the name while it is attached", function()
+    local pin = world():pin()
+    local program = world():program()
+    local exists = core.pin.methods.exists
+    finally(function() core.pin.methods.exists = exists end)
+    core.pin.methods.exists = function(name)
+      local taken = exists(name)
+      assert.is_true(pin:put(program))
+      return taken
+    end
+    assert.fails({ebpf.rootlet.open("lo", {pin = pin:path()})}, "EEXIST", "the name is taken")
+    assert.is_true(system.eventually(function() return not on_loopback() end))
+    assert.equal(program:id(), world():keep(pin:get "program"):id())
+  end)
+
+  it("is opened by all who ask for it at the same time under one name", function()
+    local path = world():pin_path()
+    local processes = {}
+    for i = 1, 4 do
+      processes[i] = system.start(([[
+        local rootlet, message = require "ebpf".rootlet.open("lo", {slots = 2, pin = %q})
+        print(rootlet and rootlet:info().link_id or message)
+      ]]):format(path))
+    end
+    local link
+    for _, process in ipairs(processes) do
+      local line = process.line()
+      link = link or line
+      assert.equal(link, line)
+      process.close()
+    end
+    assert.matches("^%d+$", link)
+    os.remove(path)
+    assert.is_true(system.eventually(function() return not on_loopback() end))
+  end)
+
   it("that nobody kept is reported when it is collected, and where it was opened", function()
     local lost = {}
     ebpf.on_collect(function(id, hook, made) lost[#lost + 1] = {id, hook, made:match "rootlet_spec"} end)

@@ -64,14 +64,14 @@ local function unfit(rootlet, where, opts, pin)
 end
 
 local function open(ifindex, where, opts, pin)
-  local rootlet, how, number = rootlet_device.open(ifindex, where, opts)
+  local rootlet, how, number = rootlet_device.open(ifindex, where, opts, pin)
   if not rootlet then
     return nil, how, number
   end
   local problem
   problem, number = unfit(rootlet, where, opts, pin)
   if problem then
-    rootlet:close()
+    rootlet:close() -- one attached just now goes with it, unless somebody opened it meanwhile
     return nil, problem, number
   end
   return rootlet, how

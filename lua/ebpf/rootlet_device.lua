@@ -99,23 +99,40 @@ local function create(ifindex, where, count, mode)
   return rootlet, message, number
 end
 
+-- Whether a new one could not have its name. To be asked before the device is looked at: whoever opens the same rootlet
+-- at the same time attaches it first, and takes the name then.
+local function is_taken(pin)
+  if not pin then
+    return false
+  end
+  return pin:exists()
+end
+
 --- The rootlet of a device, or a new one.
 -- @int ifindex
 -- @string where the device's name
 -- @tparam table opts `slots`, `mode` of a new one
+-- @tparam[opt] Pin pin the name that a new one will have
 -- @treturn[1] Rootlet
 -- @treturn[1] string "attached" or "opened"
 -- @treturn[2] nil, message, errno
-function M.open(ifindex, where, opts)
+function M.open(ifindex, where, opts, pin)
   local message, number
   for try = 1, TRIES do
-    local rootlet, problem, code = present(ifindex, where)
+    local taken, rootlet, problem, code
+    taken, problem, code = is_taken(pin)
+    if taken == nil then
+      return nil, problem, code
+    end
+    rootlet, problem, code = present(ifindex, where)
     if rootlet == nil then
       return nil, problem, code
     elseif rootlet == AGAIN then
       core.clock.nap(NAP * try)
     elseif rootlet then
       return rootlet, "opened"
+    elseif taken then
+      return errors.fail("pin put", pin:path(), "EEXIST")
     else
       rootlet, message, number = create(ifindex, where, opts.slots or DEFAULT_SLOTS, opts.mode)
       if rootlet then
