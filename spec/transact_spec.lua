@@ -84,6 +84,69 @@ w.describe("a transaction", function(world)
     assert.order(hook:query())
   end)
 
+  needs("cgroup_order", "raises what is misused in it at the line of whoever called", function()
+    local hook = world():hook()
+    local program = world():program()
+    local function line() return debug.getinfo(2, "l").currentline end
+    local called
+    for _, case in ipairs {
+      {"bad argument '1' to 'hook:link' %(program expected, got no value", function(at)
+        called = line() local result = at:link()
+        return result
+      end},
+      {"unknown option 'befor' to 'hook:link'", function(at)
+        called = line() local result = at:link(program, {befor = program})
+        return result
+      end},
+      {"bad options to 'hook:attach' %(table expected, got number", function(at)
+        called = line() local result = at:attach(program, 7)
+        return result
+      end},
+      {"options 'before' and 'at' to 'hook:attach' exclude each other", function(at)
+        called = line() local result = at:attach(program, {before = program, at = "head"})
+        return result
+      end},
+      {"bad argument '2' to 'hook:replace' %(program expected, got string", function(at)
+        called = line() local result = at:replace(program, "b")
+        return result
+      end},
+      {"bad argument '1' to 'hook:detach'", function(at)
+        called = line() local result = at:detach(nil)
+        return result
+      end},
+      {"bad option 'at' to 'hook:detach' %(head, tail expected, got middle", function(at)
+        called = line() local _, result = nil, at:detach(nil, {at = "middle"})
+        return result
+      end},
+      {"mprog is closed", function(at)
+        hook:close()
+        called = line() local result = at:attach(program)
+        return result
+      end},
+    } do
+      local done, message = pcall(function()
+        local result = hook:transact(function(_, at) return (case[2](at)) end)
+        return result
+      end)
+      assert.is_false(done)
+      assert.matches(("^%%S*spec/transact_spec.lua:%d: %s"):format(called, case[1]), message)
+    end
+  end)
+
+  needs("cgroup_order", "raises at its own caller's line where the misuse was a tail call: it leaves none", function()
+    local hook = world():hook()
+    local called
+    local done, message = pcall(function()
+      called = debug.getinfo(1, "l").currentline local result = hook:transact(function(_, at)
+        return at:link()
+      end)
+      return result
+    end)
+    assert.is_false(done)
+    assert.matches(("^%%S*spec/transact_spec.lua:%d: bad argument '1'"):format(called), message)
+    assert.order(hook:query())
+  end)
+
   needs("cgroup_order", "is one program's work among links too", function()
     local hook = world():hook()
     local programs = {world():programs(5)}

@@ -12,7 +12,27 @@ local function pack(...)
   return {n = select("#", ...), ...}
 end
 
--- A hook at one revision: its changes carry it.
+local here = debug.getinfo(1, "S").source
+
+-- Raises at the line of whoever misused a change. If it was `return at:link(…)`, that line is gone from the stack, and
+-- it is the line that called transact: never one of ours, nor of a function that has no lines.
+local function raise(message)
+  local level, caller = 1
+  repeat
+    level = level + 1
+    caller = debug.getinfo(level, "Sl")
+  until not caller or (caller.currentline > 0 and caller.source ~= here)
+  error(message, level)
+end
+
+local function returned(ok, ...)
+  if not ok then
+    raise((...))
+  end
+  return ...
+end
+
+-- A hook at one revision: its changes carry it. What they raise gets its position in `raise`: pcall has none.
 local function at_revision(hook, revision)
   local function with_revision(opts)
     local copy = {}
@@ -26,10 +46,12 @@ local function at_revision(hook, revision)
     return copy
   end
   return {
-    link = function(_, program, opts) return hook:link(program, with_revision(opts)) end,
-    attach = function(_, program, opts) return hook:attach(program, with_revision(opts)) end,
-    replace = function(_, old, new, opts) return hook:replace(old, new, with_revision(opts)) end,
-    detach = function(_, program, opts) return hook:detach(program, with_revision(opts)) end,
+    link = function(_, program, opts) return returned(pcall(hook.link, hook, program, with_revision(opts))) end,
+    attach = function(_, program, opts) return returned(pcall(hook.attach, hook, program, with_revision(opts))) end,
+    replace = function(_, old, new, opts)
+      return returned(pcall(hook.replace, hook, old, new, with_revision(opts)))
+    end,
+    detach = function(_, program, opts) return returned(pcall(hook.detach, hook, program, with_revision(opts))) end,
   }
 end
 
