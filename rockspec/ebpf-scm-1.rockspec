@@ -43,6 +43,7 @@ build = {
         "csrc/codec.c",
         "csrc/codec_check.c",
         "csrc/codec_push.c",
+        "csrc/codec_scalar.c",
         "csrc/core.c",
         "csrc/device.c",
         "csrc/fail.c",
