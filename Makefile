@@ -157,7 +157,8 @@ bench-callgrind: | needs-bench needs-valgrind
 	@spec/vm/apart bench/callgrind $(if $(RECORD),--record) $(ROW)
 
 # BTF of strangers, values and options of users: nothing may read or write where it should not. Both at a time.
-fuzzed  = $(addprefix csrc/,address.c codec.c codec_check.c codec_push.c codec_scalar.c layout.c numbers.c)
+fuzzed  = $(addprefix csrc/,address.c codec.c codec_check.c codec_push.c codec_scalar.c layout.c layout_kernel.c \
+          layout_tree.c numbers.c)
 fuzzing = -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
 
 build/fuzz/%: spec/fuzz/%.c spec/fuzz/lua.h $(fuzzed) $(wildcard csrc/*.h) | needs-fuzz

@@ -51,6 +51,8 @@ build = {
         "csrc/iter.c",
         "csrc/key_set.c",
         "csrc/layout.c",
+        "csrc/layout_kernel.c",
+        "csrc/layout_tree.c",
         "csrc/link.c",
         "csrc/link_create.c",
         "csrc/link_info.c",
