@@ -14,6 +14,7 @@
 
 #include "bpf_cmd.h"
 #include "fail.h"
+#include "log.h"
 #include "object.h"
 #include "things.h"
 #include "usdt.h"

@@ -12,6 +12,7 @@
 #include "btf.h"
 #include "codec.h"
 #include "fail.h"
+#include "log.h"
 #include "numbers.h"
 #include "object.h"
 #include "things.h"

@@ -1,4 +1,4 @@
-/* Object, for those who ask libbpf about its programs; and libbpf's words, for the error message. */
+/* Object, for those who ask libbpf about its programs. */
 #ifndef EBPF_OBJECT_H
 #define EBPF_OBJECT_H
 
@@ -30,16 +30,6 @@ struct ebpf_object {
 };
 
 extern const struct ebpf_class ebpf_object_class;
-
-/* What libbpf prints between begin and end, in this thread. Whoever begins must free the text, or fail with it. */
-struct ebpf_log {
-    char *text;
-    size_t length, size;
-};
-
-void ebpf_log_begin(struct ebpf_log *log);
-void ebpf_log_end(void);
-int ebpf_log_fail(lua_State *L, int error, struct ebpf_log *log, const char *operation, const char *subject);
 
 #pragma GCC visibility pop
 

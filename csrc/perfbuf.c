@@ -10,9 +10,9 @@
 
 #include "bpf_cmd.h"
 #include "fail.h"
+#include "log.h"
 #include "map.h"
 #include "modules.h"
-#include "object.h"
 #include "records.h"
 
 struct queue {

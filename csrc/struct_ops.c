@@ -7,6 +7,7 @@
 
 #include "bpf_cmd.h"
 #include "fail.h"
+#include "log.h"
 #include "map.h"
 #include "object.h"
 #include "modules.h"

@@ -13,6 +13,7 @@
 
 #include "bpf_cmd.h"
 #include "fail.h"
+#include "log.h"
 #include "object.h"
 #include "things.h"
 
