@@ -1,4 +1,4 @@
-/* For spec/ringbuf_spec.lua and spec/perfbuf_spec.lua: for each packet as many records as `control` says. */
+/* For the specs of ring and perf buffers: for each packet as many records as `control` says. */
 #include <linux/bpf.h>
 
 #include <bpf/bpf_helpers.h>
