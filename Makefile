@@ -192,6 +192,8 @@ rock    = rockspec/ebpf-scm-1.rockspec
 sources = local spec = {} loadfile("$(rock)", "t", spec)() \
           print(table.concat(spec.build.modules["ebpf.core"].sources, "\n"))
 
+private = custom_see_handler = function() end dofile "config.ld" print(table.concat(file.exclude, "\n"))
+
 features = eval "$$($(MAKE) -s env)" && $(lua) doc/features.lua
 
 features-table: build
@@ -204,6 +206,8 @@ lint: build | needs-lint
 	    --suppress=missingIncludeSystem --error-exitcode=1 csrc
 	@# What differs here, the rock would not build or would build without.
 	diff <(lua5.4 -e '$(sources)' | sort) <(printf '%s\n' csrc/*.c | sort)
+	@# What says no module's name is private, and not in the reference.
+	diff <(lua5.4 -e '$(private)' | sort) <(grep -rL -e '-- @module' lua | sort)
 	$(features) --check README.md
 
 doc: | needs-doc
