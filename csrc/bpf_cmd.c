@@ -1,4 +1,4 @@
-/* bpf(2), one function a command, with our own attr layouts (bpf_abi.h).
+/* bpf(2), one function a command, with our own attr layouts (bpf_abi.h); those that are called most are in bpf_cmd.h.
  * EINTR and EAGAIN are repeated here, and descriptors moved to >= 3, and nowhere else.
  * Nothing is owned: the caller stores what it is given. */
 #define _GNU_SOURCE
@@ -13,15 +13,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { ATTEMPTS = 8 };
+enum { ATTEMPTS = 7 }; /* and one in bpf_cmd.h */
 
-static uint64_t pointer(const void *address)
-{
-    return (uint64_t)(uintptr_t)address;
-}
-
-/* PROG_LOAD gives EAGAIN when a signal is pending, *_GET_FD_BY_ID for a link not settled yet. */
-static int bpf(enum abi_cmd command, void *attr, size_t size)
+int bpf_cmd_again(enum abi_cmd command, void *attr, size_t size)
 {
     int attempts = ATTEMPTS;
     int result;
@@ -55,51 +49,14 @@ int bpf_cmd_map_create(const struct abi_map_create *attr)
 {
     struct abi_map_create copy = *attr;
 
-    return move_up(bpf(ABI_MAP_CREATE, &copy, sizeof(copy)));
-}
-
-static int map_elem(enum abi_cmd command, int fd, const void *key, const void *value, uint64_t flags)
-{
-    struct abi_map_elem attr = {
-        .map_fd = (uint32_t)fd,
-        .key = pointer(key),
-        .value = pointer(value),
-        .flags = flags,
-    };
-
-    return bpf(command, &attr, sizeof(attr));
-}
-
-int bpf_cmd_map_lookup(int fd, const void *key, void *value)
-{
-    return map_elem(ABI_MAP_LOOKUP_ELEM, fd, key, value, 0);
-}
-
-int bpf_cmd_map_update(int fd, const void *key, const void *value, uint64_t flags)
-{
-    return map_elem(ABI_MAP_UPDATE_ELEM, fd, key, value, flags);
-}
-
-int bpf_cmd_map_delete(int fd, const void *key)
-{
-    return map_elem(ABI_MAP_DELETE_ELEM, fd, key, NULL, 0);
-}
-
-int bpf_cmd_map_next_key(int fd, const void *key, void *next_key)
-{
-    return map_elem(ABI_MAP_GET_NEXT_KEY, fd, key, next_key, 0);
-}
-
-int bpf_cmd_map_lookup_and_delete(int fd, const void *key, void *value)
-{
-    return map_elem(ABI_MAP_LOOKUP_AND_DELETE_ELEM, fd, key, value, 0);
+    return move_up(bpf_cmd(ABI_MAP_CREATE, &copy, sizeof(copy)));
 }
 
 int bpf_cmd_map_freeze(int fd)
 {
     struct abi_map_freeze attr = {.map_fd = (uint32_t)fd};
 
-    return bpf(ABI_MAP_FREEZE, &attr, sizeof(attr));
+    return bpf_cmd(ABI_MAP_FREEZE, &attr, sizeof(attr));
 }
 
 /* Not repeated on EINTR: the kernel gives it for keys that vanish meanwhile, and count says how far it came. */
@@ -112,12 +69,12 @@ int bpf_cmd_btf_load(const struct abi_btf_load *attr)
 {
     struct abi_btf_load copy = *attr;
 
-    return move_up(bpf(ABI_BTF_LOAD, &copy, sizeof(copy)));
+    return move_up(bpf_cmd(ABI_BTF_LOAD, &copy, sizeof(copy)));
 }
 
 int bpf_cmd_prog_load(struct abi_prog_load *attr)
 {
-    return move_up(bpf(ABI_PROG_LOAD, attr, sizeof(*attr)));
+    return move_up(bpf_cmd(ABI_PROG_LOAD, attr, sizeof(*attr)));
 }
 
 int bpf_cmd_prog_attach(uint32_t target, int prog_fd, uint32_t attach_type, int replace_fd,
@@ -133,7 +90,7 @@ int bpf_cmd_prog_attach(uint32_t target, int prog_fd, uint32_t attach_type, int 
         .expected_revision = position->revision,
     };
 
-    return bpf(ABI_PROG_ATTACH, &attr, sizeof(attr));
+    return bpf_cmd(ABI_PROG_ATTACH, &attr, sizeof(attr));
 }
 
 int bpf_cmd_prog_detach(uint32_t target, int prog_fd, uint32_t attach_type, const struct bpf_cmd_position *position)
@@ -147,12 +104,12 @@ int bpf_cmd_prog_detach(uint32_t target, int prog_fd, uint32_t attach_type, cons
         .expected_revision = position->revision,
     };
 
-    return bpf(ABI_PROG_DETACH, &attr, sizeof(attr));
+    return bpf_cmd(ABI_PROG_DETACH, &attr, sizeof(attr));
 }
 
 int bpf_cmd_prog_query(struct abi_prog_query *attr)
 {
-    return bpf(ABI_PROG_QUERY, attr, sizeof(*attr));
+    return bpf_cmd(ABI_PROG_QUERY, attr, sizeof(*attr));
 }
 
 int bpf_cmd_link_create(int prog_fd, uint32_t target, uint32_t attach_type, const struct bpf_cmd_position *position)
@@ -166,7 +123,7 @@ int bpf_cmd_link_create(int prog_fd, uint32_t target, uint32_t attach_type, cons
         .expected_revision = position->revision,
     };
 
-    return move_up(bpf(ABI_LINK_CREATE, &attr, sizeof(attr)));
+    return move_up(bpf_cmd(ABI_LINK_CREATE, &attr, sizeof(attr)));
 }
 
 int bpf_cmd_link_create_netfilter(int prog_fd, const struct bpf_cmd_netfilter *hook)
@@ -180,7 +137,7 @@ int bpf_cmd_link_create_netfilter(int prog_fd, const struct bpf_cmd_netfilter *h
         .netfilter_flags = hook->flags,
     };
 
-    return move_up(bpf(ABI_LINK_CREATE, &attr, sizeof(attr)));
+    return move_up(bpf_cmd(ABI_LINK_CREATE, &attr, sizeof(attr)));
 }
 
 /* target_fd < 0: what the program was loaded for, which works once. */
@@ -192,7 +149,7 @@ int bpf_cmd_link_create_freplace(int prog_fd, int target_fd, uint32_t btf_id)
         attr.target = (uint32_t)target_fd;
         attr.target_btf_id = btf_id;
     }
-    return move_up(bpf(ABI_LINK_CREATE, &attr, sizeof(attr)));
+    return move_up(bpf_cmd(ABI_LINK_CREATE, &attr, sizeof(attr)));
 }
 
 int bpf_cmd_link_create_iter(int prog_fd, const struct abi_iter_info *info)
@@ -200,59 +157,44 @@ int bpf_cmd_link_create_iter(int prog_fd, const struct abi_iter_info *info)
     struct abi_link_create attr = {
         .prog_fd = (uint32_t)prog_fd,
         .attach_type = ABI_TRACE_ITER,
-        .iter_info = pointer(info),
+        .iter_info = bpf_cmd_pointer(info),
         .iter_info_len = sizeof(*info),
     };
 
-    return move_up(bpf(ABI_LINK_CREATE, &attr, sizeof(attr)));
-}
-
-/* old_prog_fd < 0: whatever runs there now is replaced. Else BPF_F_REPLACE, without which the kernel gives EINVAL. */
-int bpf_cmd_link_update(int link_fd, int new_prog_fd, int old_prog_fd)
-{
-    struct abi_link_update attr = {
-        .link_fd = (uint32_t)link_fd,
-        .new_prog_fd = (uint32_t)new_prog_fd,
-    };
-
-    if (old_prog_fd >= 0) {
-        attr.flags = ABI_F_REPLACE;
-        attr.old_prog_fd = (uint32_t)old_prog_fd;
-    }
-    return bpf(ABI_LINK_UPDATE, &attr, sizeof(attr));
+    return move_up(bpf_cmd(ABI_LINK_CREATE, &attr, sizeof(attr)));
 }
 
 int bpf_cmd_link_detach(int link_fd)
 {
     struct abi_link_detach attr = {.link_fd = (uint32_t)link_fd};
 
-    return bpf(ABI_LINK_DETACH, &attr, sizeof(attr));
+    return bpf_cmd(ABI_LINK_DETACH, &attr, sizeof(attr));
 }
 
 int bpf_cmd_token_create(int bpffs_fd)
 {
     struct abi_token_create attr = {.bpffs_fd = (uint32_t)bpffs_fd};
 
-    return move_up(bpf(ABI_TOKEN_CREATE, &attr, sizeof(attr)));
+    return move_up(bpf_cmd(ABI_TOKEN_CREATE, &attr, sizeof(attr)));
 }
 
 int bpf_cmd_iter_create(int link_fd)
 {
     struct abi_iter_create attr = {.link_fd = (uint32_t)link_fd};
 
-    return move_up(bpf(ABI_ITER_CREATE, &attr, sizeof(attr)));
+    return move_up(bpf_cmd(ABI_ITER_CREATE, &attr, sizeof(attr)));
 }
 
 /* EBADF: the kernel looks at path_fd (6.5); EINVAL: it doesn't know the flag. */
 int bpf_cmd_probe_path_fd(void)
 {
     struct abi_obj attr = {
-        .pathname = pointer("probe"),
+        .pathname = bpf_cmd_pointer("probe"),
         .file_flags = ABI_F_PATH_FD,
         .path_fd = -1,
     };
 
-    return bpf(ABI_OBJ_GET, &attr, sizeof(attr));
+    return bpf_cmd(ABI_OBJ_GET, &attr, sizeof(attr));
 }
 
 /* A fact about the running kernel, the same for every Lua state; only yes and no are kept. */
@@ -276,7 +218,7 @@ static int obj(enum abi_cmd command, int dir_fd, const char *name, int fd)
     struct abi_obj attr = {.bpf_fd = (uint32_t)fd};
 
     if (have_path_fd()) {
-        attr.pathname = pointer(name);
+        attr.pathname = bpf_cmd_pointer(name);
         attr.file_flags = ABI_F_PATH_FD;
         attr.path_fd = dir_fd;
     } else if (access("/proc/self/fd", F_OK) < 0) {
@@ -289,9 +231,9 @@ static int obj(enum abi_cmd command, int dir_fd, const char *name, int fd)
             errno = ENAMETOOLONG;
             return -1;
         }
-        attr.pathname = pointer(path);
+        attr.pathname = bpf_cmd_pointer(path);
     }
-    return bpf(command, &attr, sizeof(attr));
+    return bpf_cmd(command, &attr, sizeof(attr));
 }
 
 int bpf_cmd_obj_pin(int dir_fd, const char *name, int fd)
@@ -307,7 +249,7 @@ int bpf_cmd_obj_get(int dir_fd, const char *name)
 int bpf_cmd_next_id(enum abi_cmd command, uint32_t start, uint32_t *next)
 {
     struct abi_get_id attr = {.id = start};
-    int result = bpf(command, &attr, sizeof(attr));
+    int result = bpf_cmd(command, &attr, sizeof(attr));
 
     *next = attr.next_id;
     return result;
@@ -317,18 +259,5 @@ int bpf_cmd_fd_by_id(enum abi_cmd command, uint32_t id)
 {
     struct abi_get_id attr = {.id = id};
 
-    return move_up(bpf(command, &attr, sizeof(attr)));
-}
-
-int bpf_cmd_info(int fd, void *info, uint32_t *length)
-{
-    struct abi_info attr = {
-        .bpf_fd = (uint32_t)fd,
-        .info_len = *length,
-        .info = pointer(info),
-    };
-    int result = bpf(ABI_OBJ_GET_INFO_BY_FD, &attr, sizeof(attr));
-
-    *length = attr.info_len;
-    return result;
+    return move_up(bpf_cmd(command, &attr, sizeof(attr)));
 }

@@ -3,9 +3,12 @@
 #ifndef EBPF_BPF_CMD_H
 #define EBPF_BPF_CMD_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "bpf_abi.h"
 
@@ -26,11 +29,6 @@ struct bpf_cmd_netfilter {
 };
 
 int bpf_cmd_map_create(const struct abi_map_create *attr);
-int bpf_cmd_map_lookup(int fd, const void *key, void *value);
-int bpf_cmd_map_update(int fd, const void *key, const void *value, uint64_t flags);
-int bpf_cmd_map_delete(int fd, const void *key);
-int bpf_cmd_map_next_key(int fd, const void *key, void *next_key);
-int bpf_cmd_map_lookup_and_delete(int fd, const void *key, void *value);
 int bpf_cmd_map_freeze(int fd);
 int bpf_cmd_map_batch(enum abi_cmd command, struct abi_map_batch *attr);
 
@@ -46,7 +44,6 @@ int bpf_cmd_link_create(int prog_fd, uint32_t target, uint32_t attach_type, cons
 int bpf_cmd_link_create_netfilter(int prog_fd, const struct bpf_cmd_netfilter *hook);
 int bpf_cmd_link_create_freplace(int prog_fd, int target_fd, uint32_t btf_id);
 int bpf_cmd_link_create_iter(int prog_fd, const struct abi_iter_info *info);
-int bpf_cmd_link_update(int link_fd, int new_prog_fd, int old_prog_fd);
 int bpf_cmd_link_detach(int link_fd);
 int bpf_cmd_iter_create(int link_fd);
 
@@ -58,10 +55,91 @@ int bpf_cmd_probe_path_fd(void);
 
 int bpf_cmd_next_id(enum abi_cmd command, uint32_t start, uint32_t *next);
 int bpf_cmd_fd_by_id(enum abi_cmd command, uint32_t id);
-int bpf_cmd_info(int fd, void *info, uint32_t *length);
+
+/* The same call again, after EINTR or EAGAIN: PROG_LOAD gives EAGAIN when a signal is pending, *_GET_FD_BY_ID for a link not
+ * settled yet. */
+int bpf_cmd_again(enum abi_cmd command, void *attr, size_t size);
 
 /* A duplicate of fd, >= 3 and close-on-exec. */
 int bpf_cmd_dup(int fd);
+
+static inline uint64_t bpf_cmd_pointer(const void *address)
+{
+    return (uint64_t)(uintptr_t)address;
+}
+
+/* Inline, and so what follows: each return that comes after a system call is one that the processor can't predict. */
+static inline int bpf_cmd(enum abi_cmd command, void *attr, size_t size)
+{
+    int result = (int)syscall(SYS_bpf, (int)command, attr, size);
+
+    return result < 0 && (errno == EINTR || errno == EAGAIN) ? bpf_cmd_again(command, attr, size) : result;
+}
+
+static inline int bpf_cmd_map_elem(enum abi_cmd command, int fd, const void *key, const void *value, uint64_t flags)
+{
+    struct abi_map_elem attr = {
+        .map_fd = (uint32_t)fd,
+        .key = bpf_cmd_pointer(key),
+        .value = bpf_cmd_pointer(value),
+        .flags = flags,
+    };
+
+    return bpf_cmd(command, &attr, sizeof(attr));
+}
+
+static inline int bpf_cmd_map_lookup(int fd, const void *key, void *value)
+{
+    return bpf_cmd_map_elem(ABI_MAP_LOOKUP_ELEM, fd, key, value, 0);
+}
+
+static inline int bpf_cmd_map_update(int fd, const void *key, const void *value, uint64_t flags)
+{
+    return bpf_cmd_map_elem(ABI_MAP_UPDATE_ELEM, fd, key, value, flags);
+}
+
+static inline int bpf_cmd_map_delete(int fd, const void *key)
+{
+    return bpf_cmd_map_elem(ABI_MAP_DELETE_ELEM, fd, key, NULL, 0);
+}
+
+static inline int bpf_cmd_map_next_key(int fd, const void *key, void *next_key)
+{
+    return bpf_cmd_map_elem(ABI_MAP_GET_NEXT_KEY, fd, key, next_key, 0);
+}
+
+static inline int bpf_cmd_map_lookup_and_delete(int fd, const void *key, void *value)
+{
+    return bpf_cmd_map_elem(ABI_MAP_LOOKUP_AND_DELETE_ELEM, fd, key, value, 0);
+}
+
+/* old_prog_fd < 0: whatever runs there now is replaced. Else BPF_F_REPLACE, without which the kernel gives EINVAL. */
+static inline int bpf_cmd_link_update(int link_fd, int new_prog_fd, int old_prog_fd)
+{
+    struct abi_link_update attr = {
+        .link_fd = (uint32_t)link_fd,
+        .new_prog_fd = (uint32_t)new_prog_fd,
+    };
+
+    if (old_prog_fd >= 0) {
+        attr.flags = ABI_F_REPLACE;
+        attr.old_prog_fd = (uint32_t)old_prog_fd;
+    }
+    return bpf_cmd(ABI_LINK_UPDATE, &attr, sizeof(attr));
+}
+
+static inline int bpf_cmd_info(int fd, void *info, uint32_t *length)
+{
+    struct abi_info attr = {
+        .bpf_fd = (uint32_t)fd,
+        .info_len = *length,
+        .info = bpf_cmd_pointer(info),
+    };
+    int result = bpf_cmd(ABI_OBJ_GET_INFO_BY_FD, &attr, sizeof(attr));
+
+    *length = attr.info_len;
+    return result;
+}
 
 #pragma GCC visibility pop
 

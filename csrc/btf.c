@@ -108,7 +108,7 @@ void ebpf_btf_own(struct ebpf_btf *handle, struct btf *btf, uint32_t id)
 {
     handle->btf = btf;
     handle->handle.id = id;
-    handle->handle.open = true;
+    ebpf_handle_own(handle, -1);
 }
 
 static const struct ebpf_btf *check(lua_State *L)

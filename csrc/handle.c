@@ -36,7 +36,7 @@ void ebpf_handle_own(void *data, int fd)
     struct ebpf_handle *handle = data;
 
     handle->fd = fd;
-    handle->open = true;
+    handle->open = handle;
 }
 
 /* close(2) is not repeated on EINTR: Linux has closed the descriptor by then. */
@@ -46,49 +46,45 @@ void ebpf_handle_close(void *data)
     int fd = handle->fd;
 
     handle->fd = -1;
-    handle->open = false;
+    handle->open = NULL;
     if (handle->class->release)
         handle->class->release(handle);
     if (fd >= 0 && !handle->borrowed)
         close(fd);
 }
 
-/* The handle at index, open or not; NULL for anything else. Its metatable has the class's address in [1]: telling by that
- * is several times as fast as by luaL_checkudata, which looks a metatable up by its name first. */
-static struct ebpf_handle *handle_at(lua_State *L, int index, const struct ebpf_class *class)
+/* A closed one is told by its metatable, which has the class's address in [1]: several times as fast as by
+ * luaL_checkudata, which looks a metatable up by its name first. */
+static struct ebpf_handle *closed_at(lua_State *L, int index, const struct ebpf_class *class)
 {
-    void *data = lua_touserdata(L, index);
     bool same;
 
-    if (!data || !lua_getmetatable(L, index))
+    if (!lua_touserdata(L, index) || !lua_getmetatable(L, index))
         return NULL;
     lua_rawgeti(L, -1, 1);
     same = lua_touserdata(L, -1) == class;
     lua_pop(L, 2);
-    return same ? data : NULL;
+    return same ? lua_touserdata(L, index) : NULL;
 }
 
 void *ebpf_handle_any(lua_State *L, int index, const struct ebpf_class *class)
 {
-    void *handle = handle_at(L, index, class);
+    void *handle = ebpf_handle_at(L, index, class);
 
+    if (!handle)
+        handle = closed_at(L, index, class);
     return handle ? handle : luaL_checkudata(L, index, class->name); /* which raises */
 }
 
-static void *check_open(lua_State *L, int index, struct ebpf_handle *handle)
+void *ebpf_handle_refuse(lua_State *L, int index, const struct ebpf_class *class)
 {
-    if (handle->open)
-        return handle;
-    lua_pushfstring(L, "%s is closed", ebpf_class_word(handle->class));
+    if (!closed_at(L, index, class))
+        return luaL_checkudata(L, index, class->name); /* which raises */
+    lua_pushfstring(L, "%s is closed", ebpf_class_word(class));
     if (index == 1)
         luaL_error(L, "%s", lua_tostring(L, -1));
     luaL_argerror(L, index, lua_tostring(L, -1));
     return NULL;
-}
-
-void *ebpf_handle_check(lua_State *L, int index, const struct ebpf_class *class)
-{
-    return check_open(L, index, ebpf_handle_any(L, index, class));
 }
 
 void *ebpf_handle_opt(lua_State *L, int index, const struct ebpf_class *class)
@@ -98,9 +94,9 @@ void *ebpf_handle_opt(lua_State *L, int index, const struct ebpf_class *class)
 
 void *ebpf_handle_test(lua_State *L, int index, const struct ebpf_class *class)
 {
-    struct ebpf_handle *handle = handle_at(L, index, class);
+    struct ebpf_handle *handle = ebpf_handle_at(L, index, class);
 
-    return handle ? check_open(L, index, handle) : NULL;
+    return handle || !closed_at(L, index, class) ? handle : ebpf_handle_refuse(L, index, class);
 }
 
 /* type, id: the first two words of bpf_prog_info, bpf_map_info and bpf_link_info alike (a link's second is its id too) */
@@ -122,7 +118,7 @@ static struct ebpf_handle *self_any(lua_State *L)
 
 static struct ebpf_handle *self_open(lua_State *L)
 {
-    return check_open(L, 1, self_any(L));
+    return ebpf_handle_check(L, 1, lua_touserdata(L, lua_upvalueindex(1)));
 }
 
 static int handle_close(lua_State *L)
@@ -141,11 +137,10 @@ static int handle_gc(lua_State *L)
 {
     struct ebpf_handle *handle = self_any(L);
 
-    if (!handle->open)
-        return 0;
-    if (handle->class->collected)
+    if (handle->open && handle->class->collected)
         handle->class->collected(L, handle);
-    ebpf_handle_close(handle);
+    if (handle->open)
+        ebpf_handle_close(handle);
     return 0;
 }
 

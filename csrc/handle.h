@@ -24,9 +24,9 @@ struct ebpf_class {
 };
 
 struct ebpf_handle {
+    const void *open; /* its own address while it is open, else NULL: see ebpf_handle_at */
     const struct ebpf_class *class;
     int fd; /* -1 when closed, and for what has none */
-    bool open;
     bool borrowed; /* the descriptor is another handle's to close */
     uint32_t id;   /* the kernel's; 0 until asked for */
 };
@@ -39,9 +39,29 @@ void *ebpf_handle_new(lua_State *L, const struct ebpf_class *class, size_t extra
 void ebpf_handle_own(void *handle, int fd);
 void ebpf_handle_close(void *handle);
 
+/* The open handle at index; NULL for anything else. No other userdata starts with its own address and the address of a class
+ * of ours: that tells in two calls of Lua's, where the way by metatables takes five. Whoever is given memory that was a
+ * handle's doesn't find these words in it, since a handle is closed before it is freed. */
+static inline void *ebpf_handle_at(lua_State *L, int index, const struct ebpf_class *class)
+{
+    struct ebpf_handle *handle = lua_touserdata(L, index);
+
+    return handle && compat_rawlen(L, index) >= sizeof(*handle) && handle->open == handle && handle->class == class
+               ? handle
+               : NULL;
+}
+
+/* Raises: what is at index is no open handle of this class. */
+void *ebpf_handle_refuse(lua_State *L, int index, const struct ebpf_class *class);
+
 /* The handle at index, of this class, open or not / open; else an error that names the argument. */
 void *ebpf_handle_any(lua_State *L, int index, const struct ebpf_class *class);
-void *ebpf_handle_check(lua_State *L, int index, const struct ebpf_class *class);
+static inline void *ebpf_handle_check(lua_State *L, int index, const struct ebpf_class *class)
+{
+    void *handle = ebpf_handle_at(L, index, class);
+
+    return handle ? handle : ebpf_handle_refuse(L, index, class);
+}
 void *ebpf_handle_opt(lua_State *L, int index, const struct ebpf_class *class);  /* NULL for nil and none */
 void *ebpf_handle_test(lua_State *L, int index, const struct ebpf_class *class); /* NULL for anything else */
 

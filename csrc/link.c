@@ -46,15 +46,14 @@ static int fail_on(lua_State *L, struct ebpf_link *link, const char *operation)
 static int link_update(lua_State *L)
 {
     struct ebpf_link *link = check(L);
-    struct ebpf_handle *program = ebpf_handle_test(L, 2, &ebpf_program_class);
-    bool is_map = !program && ebpf_handle_test(L, 2, &ebpf_map_class);
-    const struct ebpf_class *class = is_map ? &ebpf_map_class : &ebpf_program_class;
-    struct ebpf_handle *new = program ? program : ebpf_handle_check(L, 2, class);
-    struct ebpf_handle *old = ebpf_handle_opt(L, 3, class);
+    struct ebpf_handle *new = ebpf_handle_at(L, 2, &ebpf_program_class), *old;
+    const struct ebpf_class *class = new || !ebpf_handle_test(L, 2, &ebpf_map_class) ? &ebpf_program_class : &ebpf_map_class;
 
+    new = new ? new : ebpf_handle_check(L, 2, class);
+    old = ebpf_handle_opt(L, 3, class);
     if (link->usdt)
         return refuse(L, link, "link update", "a link of USDT probes can't be updated: close it, and make another");
-    if (is_map)
+    if (class == &ebpf_map_class)
         ebpf_struct_ops_fill((struct ebpf_map *)new);
     if (bpf_cmd_link_update(link->handle.fd, new->fd, old ? old->fd : -1) < 0)
         return fail_on(L, link, "link update");

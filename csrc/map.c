@@ -61,13 +61,14 @@ int ebpf_map_learn(struct ebpf_handle *handle)
     map->key_type = info.btf_key_type_id;
     map->value_type = info.btf_value_type_id;
     map->prefixes = info.type == ABI_MAP_TYPE_LPM_TRIE && (info.key_size == 8 || info.key_size == 20);
-    map->types_known = info.btf_id == 0;
     map->cpus = ebpf_map_per_cpu(info.type) ? possible_cpus() : 1;
     map->stride = ebpf_map_per_cpu(info.type) ? (info.value_size + 7) / 8 * 8 : info.value_size;
     if (map->cpus == 0) {
         errno = EOPNOTSUPP;
         return -1;
     }
+    if (!info.btf_id)
+        ebpf_map_settle(map);
     return 0;
 }
 
@@ -226,16 +227,6 @@ static void map_release(struct ebpf_handle *handle)
     map->table = NULL;
 }
 
-/* A method, or the field `raw`. */
-static int map_index(lua_State *L)
-{
-    lua_pushvalue(L, 2);
-    lua_rawget(L, lua_upvalueindex(1));
-    if (!lua_isnil(L, -1) || lua_type(L, 2) != LUA_TSTRING || strcmp(lua_tostring(L, 2), "raw") != 0)
-        return 1;
-    return ebpf_map_raw(L);
-}
-
 const struct ebpf_class ebpf_map_class = {
     .name = "ebpf.map",
     .size = sizeof(struct ebpf_map),
@@ -253,11 +244,7 @@ int ebpf_open_map(lua_State *L)
     ebpf_class_open(L, &ebpf_map_class);
     compat_setfuncs(L, ebpf_map_access);
     compat_setfuncs(L, ebpf_map_batches);
-    luaL_getmetatable(L, ebpf_map_class.name);
-    lua_pushvalue(L, -2);
-    lua_pushcclosure(L, map_index, 1);
-    lua_setfield(L, -2, "__index");
-    lua_pop(L, 1);
+    ebpf_map_index_open(L);
     lua_setfield(L, -2, "methods");
     return 1;
 }

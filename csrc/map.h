@@ -22,9 +22,11 @@ struct ebpf_map {
     int types_error;                                  /* errno: why there are none, though the kernel has them */
     bool unbatched;                                   /* the kernel said that its type has no batch commands */
     bool types_known;                                 /* not before the first use: asking takes three system calls */
+    bool numbers;                                     /* keys and values are an unsigned number each: map_access.c */
     bool prefixes;                                    /* keys are those of an LPM trie of addresses */
     bool keeps;                                       /* the userdata has its table, of codecs and of the view */
     struct ebpf_map *raw;                             /* the view without types, if there is one */
+    uint32_t asked;                                   /* for methods, as long as it has no index of its own: map_index.c */
     /* Of a struct_ops from an Object, else NULL: libbpf's map, in the elf that it keeps. */
     struct ebpf_elf *elf;
     struct bpf_map *table;
@@ -38,6 +40,9 @@ enum { EBPF_MAP_KEY_CODEC = 1, EBPF_MAP_VALUE_CODEC, EBPF_MAP_RAW };
 void ebpf_map_new_codecs(lua_State *L, int index, struct ebpf_codec *codecs[2]);
 void ebpf_map_layout(struct ebpf_codec *codecs[2], const struct btf *btf, uint32_t key_type, uint32_t value_type);
 void ebpf_map_use_codecs(lua_State *L, struct ebpf_map *map, struct ebpf_codec *codecs[2]);
+
+/* Its types are known by now. */
+void ebpf_map_settle(struct ebpf_map *map);
 
 /* The same with the kernel's BTF of the map. Without the privilege to read it, the map has no types; raises where
  * something else is in the way. */
@@ -98,6 +103,9 @@ bool ebpf_opt_sum(lua_State *L, int index);
 
 extern const luaL_Reg ebpf_map_access[], ebpf_map_batches[]; /* methods: map_access.c, map_batch.c */
 extern const luaL_Reg ebpf_map_walks[];                      /* functions of ebpf.core.map: map_each.c */
+
+/* Makes the class's __index, of its table of methods on the top. */
+void ebpf_map_index_open(lua_State *L);
 
 #pragma GCC visibility pop
 

@@ -1,6 +1,7 @@
 /* One element of a map: read, written, deleted, taken; queues, stacks and Bloom filters have no keys.
  * Commands: MAP_LOOKUP_ELEM, MAP_UPDATE_ELEM, MAP_DELETE_ELEM, MAP_LOOKUP_AND_DELETE_ELEM.
  * Nothing is owned. */
+#include <endian.h>
 #include <errno.h>
 
 #include "bpf_cmd.h"
@@ -28,43 +29,29 @@ static int answer(lua_State *L, const struct ebpf_element *element, int result, 
     return 1;
 }
 
-/* Numbers in a hash or an array, without types of their own: what is read and written most often, and the way of all other
- * maps would take longer than the kernel's part. */
-static bool of_numbers(const struct ebpf_map *map)
+/* Maps of numbers are what is read and written most often, and the way of all others takes longer than the kernel's part.
+ * Their elements are in the first bytes of a word; `unused` is what it has beside, where the most significant come first. */
+static inline unsigned unused(uint32_t size)
 {
-    return (map->type == ABI_MAP_TYPE_HASH || map->type == ABI_MAP_TYPE_ARRAY || map->type == ABI_MAP_TYPE_LRU_HASH) &&
-           map->types_known && !map->key_codec && !map->value_codec && ebpf_integer_size(map->key_size) &&
-           ebpf_integer_size(map->value_size);
+    return BYTE_ORDER == BIG_ENDIAN ? 64 - 8 * size : 0;
 }
 
-/* false: not a number, or not of this size, which the other way says */
-static bool take_number(lua_State *L, int index, char *bytes, uint32_t size)
+/* A whole number that is the same in bytes of either sign. All else goes the long way, which also knows what to say. */
+static inline bool take_number(lua_State *L, int index, uint64_t *word, uint32_t size)
 {
     uint64_t number;
 
-    return lua_type(L, index) == LUA_TNUMBER && ebpf_test_u64(L, index, &number) &&
-           ebpf_store_integer(bytes, number, size);
+    if (lua_type(L, index) != LUA_TNUMBER || !ebpf_whole_number(L, index, &number) || number >> (size * 8 - 1))
+        return false;
+    *word = number << unused(size);
+    return true;
 }
 
-/* get(key, {sum = boolean}) -> value; nothing but nil when there is no such key */
-static int map_get(lua_State *L)
+static int get_any(lua_State *L)
 {
-    const struct ebpf_map *map = ebpf_handle_check(L, 1, &ebpf_map_class);
     struct ebpf_element element;
-    char key[8], value[8];
     bool sum;
 
-    if (lua_gettop(L) == 2 && of_numbers(map) && take_number(L, 2, key, map->key_size)) {
-        int result = bpf_cmd_map_lookup(map->handle.fd, key, value);
-
-        if (result < 0 && errno != ENOENT)
-            return ebpf_fail(L, errno, "map get", "%u", map->handle.id);
-        if (result < 0)
-            lua_pushnil(L);
-        else
-            ebpf_push_integer(L, value, map->value_size);
-        return 1;
-    }
     lua_settop(L, 3);
     sum = ebpf_opt_sum(L, 3);
     ebpf_element_begin(L, 1, &element);
@@ -75,22 +62,29 @@ static int map_get(lua_State *L)
                   "map get", sum);
 }
 
-/* set(key, value, "any" | "noexist" | "exist") -> true */
-static int map_set(lua_State *L)
+/* get(key, {sum = boolean}) -> value; nothing but nil when there is no such key */
+static int map_get(lua_State *L)
+{
+    const struct ebpf_map *map = ebpf_handle_check(L, 1, &ebpf_map_class);
+    uint64_t key, value = 0;
+
+    if (!map->numbers || lua_gettop(L) != 2 || !take_number(L, 2, &key, map->key_size))
+        return get_any(L);
+    if (bpf_cmd_map_lookup(map->handle.fd, &key, &value) == 0)
+        ebpf_push_u64(L, value >> unused(map->value_size));
+    else if (errno == ENOENT)
+        lua_pushnil(L);
+    else
+        return ebpf_fail(L, errno, "map get", "%u", map->handle.id);
+    return 1;
+}
+
+static int set_any(lua_State *L)
 {
     static const char *const names[] = {"any", "noexist", "exist", NULL};
-    const struct ebpf_map *map = ebpf_handle_check(L, 1, &ebpf_map_class);
     struct ebpf_element element;
-    char key[8], value[8];
     int flags;
 
-    if (lua_gettop(L) == 3 && of_numbers(map) && take_number(L, 2, key, map->key_size) &&
-        take_number(L, 3, value, map->value_size)) {
-        if (bpf_cmd_map_update(map->handle.fd, key, value, ABI_ANY) < 0)
-            return ebpf_fail(L, errno, "map set", "%u", map->handle.id);
-        lua_pushboolean(L, 1);
-        return 1;
-    }
     lua_settop(L, 4);
     flags = lua_isnil(L, 4) ? 0 : luaL_checkoption(L, 4, NULL, names);
     ebpf_element_begin(L, 1, &element);
@@ -98,6 +92,21 @@ static int map_set(lua_State *L)
     ebpf_element_check_value(L, 3, &element);
     if (bpf_cmd_map_update(element.map.handle.fd, ebpf_element_key(&element), element.value, (uint64_t)flags) < 0)
         return fail_on(L, &element, "map set");
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+/* set(key, value, "any" | "noexist" | "exist") -> true */
+static int map_set(lua_State *L)
+{
+    const struct ebpf_map *map = ebpf_handle_check(L, 1, &ebpf_map_class);
+    uint64_t key, value;
+
+    if (!map->numbers || lua_gettop(L) != 3 || !take_number(L, 2, &key, map->key_size) ||
+        !take_number(L, 3, &value, map->value_size))
+        return set_any(L);
+    if (bpf_cmd_map_update(map->handle.fd, &key, &value, ABI_ANY) < 0)
+        return ebpf_fail(L, errno, "map set", "%u", map->handle.id);
     lua_pushboolean(L, 1);
     return 1;
 }

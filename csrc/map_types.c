@@ -8,6 +8,7 @@
 #include "btf.h"
 #include "fail.h"
 #include "map.h"
+#include "numbers.h"
 
 static struct ebpf_map *check(lua_State *L, int index)
 {
@@ -50,6 +51,22 @@ void ebpf_map_layout(struct ebpf_codec *codecs[2], const struct btf *btf, uint32
             codecs[i]->size = UINT32_MAX;
 }
 
+/* An unsigned number, in the machine's byte order. */
+static bool is_number(const struct ebpf_codec *codec, uint32_t size)
+{
+    const struct ebpf_node *root = codec ? codec->nodes : NULL;
+
+    return ebpf_integer_size(size) &&
+           (!root || (root->kind == EBPF_INTEGER && !root->bit_size && !(root->flags & (EBPF_SIGNED | EBPF_NETWORK))));
+}
+
+void ebpf_map_settle(struct ebpf_map *map)
+{
+    map->types_known = true;
+    map->numbers = (map->type == ABI_MAP_TYPE_HASH || map->type == ABI_MAP_TYPE_ARRAY || map->type == ABI_MAP_TYPE_LRU_HASH) &&
+                   is_number(map->key_codec, map->key_size) && is_number(map->value_codec, map->value_size);
+}
+
 /* { a prefix length, an address in one field }, as an LPM trie of addresses has it */
 static bool is_prefix(const struct ebpf_codec *codec)
 {
@@ -75,7 +92,7 @@ void ebpf_map_use_codecs(lua_State *L, struct ebpf_map *map, struct ebpf_codec *
     map->key_codec = used[0] ? codecs[0] : NULL;
     map->value_codec = used[1] ? codecs[1] : NULL;
     map->prefixes = map->prefixes && (!used[0] || is_prefix(codecs[0]));
-    map->types_known = true;
+    ebpf_map_settle(map);
 }
 
 void ebpf_map_ask_types(lua_State *L, int index)
@@ -130,14 +147,15 @@ static void make_raw(lua_State *L)
     struct ebpf_map *map = check(L, 1);
 
     *view = *map;
-    view->handle.open = false;
+    view->handle.open = NULL;
     view->handle.borrowed = true;
     view->key_codec = view->value_codec = NULL;
     view->prefixes = view->keeps = false;
-    view->types_known = true;
+    ebpf_map_settle(view);
     view->types_error = 0;
     view->mask_size = 0;
     view->raw = NULL;
+    view->asked = 0;
     view->elf = NULL;
     view->table = NULL;
     push_kept(L, lua_gettop(L)); /* and keeps the map, whose descriptor it uses */
@@ -149,8 +167,7 @@ static void make_raw(lua_State *L)
     lua_rawseti(L, -2, EBPF_MAP_RAW);
     lua_pop(L, 1);
     map = check(L, 1);
-    view->handle.fd = map->handle.fd;
-    view->handle.open = true;
+    ebpf_handle_own(view, map->handle.fd);
     map->raw = view;
 }
 
@@ -177,7 +194,7 @@ void ebpf_map_close_raw(struct ebpf_handle *handle)
     struct ebpf_map *map = (struct ebpf_map *)handle;
 
     if (map->raw && map->raw->handle.open) {
-        map->raw->handle.open = false;
+        map->raw->handle.open = NULL;
         map->raw->handle.fd = -1;
     }
 }

@@ -40,7 +40,7 @@ static int map_memory(struct mapping *mapping, int fd)
     if (data == MAP_FAILED)
         return -1;
     mapping->data = data;
-    mapping->handle.open = true;
+    ebpf_handle_own(mapping, -1);
     return 0;
 }
 

@@ -11,20 +11,12 @@
 
 #include "bits.h"
 
-void ebpf_push_u64(lua_State *L, uint64_t value)
+void ebpf_push_large(lua_State *L, uint64_t value)
 {
-#if LUA_VERSION_NUM >= 503
-    lua_pushinteger(L, (lua_Integer)value);
-#else
     char digits[24];
 
-    if (value < (UINT64_C(1) << 53)) {
-        lua_pushnumber(L, (lua_Number)value);
-        return;
-    }
     snprintf(digits, sizeof(digits), "%" PRIu64, value);
     lua_pushstring(L, digits);
-#endif
 }
 
 void ebpf_push_s64(lua_State *L, int64_t value)

@@ -9,7 +9,38 @@
 
 #pragma GCC visibility push(hidden)
 
-void ebpf_push_u64(lua_State *L, uint64_t value);
+void ebpf_push_large(lua_State *L, uint64_t value); /* as a string of digits */
+
+static inline void ebpf_push_u64(lua_State *L, uint64_t value)
+{
+#if LUA_VERSION_NUM >= 503
+    lua_pushinteger(L, (lua_Integer)value);
+#else
+    if (value < UINT64_C(1) << 53)
+        lua_pushnumber(L, (lua_Number)value);
+    else
+        ebpf_push_large(L, value);
+#endif
+}
+
+/* The number at index, which is one, if it is whole and not negative; beyond 2^53 an integer of Lua >= 5.3 only. */
+static inline bool ebpf_whole_number(lua_State *L, int index, uint64_t *value)
+{
+#if LUA_VERSION_NUM >= 503
+    int whole;
+
+    *value = (uint64_t)lua_tointegerx(L, index, &whole);
+    return whole && (lua_Integer)*value >= 0;
+#else
+    lua_Number number = lua_tonumber(L, index);
+
+    if (!(number >= 0 && number < 9007199254740992.0))
+        return false;
+    *value = (uint64_t)number;
+    return (lua_Number)*value == number;
+#endif
+}
+
 void ebpf_push_s64(lua_State *L, int64_t value);
 uint64_t ebpf_check_u64(lua_State *L, int index);
 uint32_t ebpf_check_u32(lua_State *L, int index);

@@ -107,7 +107,7 @@ static int object_open(lua_State *L)
     }
     object->elf->object = object->object;
     ebpf_elf_keep(object->elf);
-    object->handle.open = true;
+    ebpf_handle_own(object, -1);
     free(log.text);
     return 1;
 }

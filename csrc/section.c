@@ -125,7 +125,7 @@ static void open_section(lua_State *L, const struct ebpf_object *object, struct 
     strcpy(section->name, name);
     section->elf = ebpf_elf_keep(object->elf);
     section->map = map;
-    section->handle.open = true;
+    ebpf_handle_own(section, -1);
     section->variables = calloc((size_t)btf_vlen(type) + 1, sizeof(*section->variables));
     if (!section->variables)
         luaL_error(L, "not enough memory");

@@ -78,7 +78,7 @@ struct ebpf_handle *ebpf_thing_take(lua_State *L, struct ebpf_handle *guard, int
         if (kind) {
             handle = ebpf_handle_new(L, kind->class, 0);
             guard->fd = -1;
-            guard->open = false;
+            guard->open = NULL;
             lua_remove(L, -2);
             if (adopt(handle, fd) == 0)
                 return handle;

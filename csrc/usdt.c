@@ -87,7 +87,7 @@ int ebpf_usdt_attach(lua_State *L, struct ebpf_object *object, struct bpf_progra
     strcpy(usdt->section, section);
     link->usdt = usdt;
     link->created = true;
-    link->handle.open = true;
+    ebpf_handle_own(link, -1);
     return 1;
 }
 

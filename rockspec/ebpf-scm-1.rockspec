@@ -62,6 +62,7 @@ build = {
         "csrc/map_batch.c",
         "csrc/map_each.c",
         "csrc/map_element.c",
+        "csrc/map_index.c",
         "csrc/map_object.c",
         "csrc/map_types.c",
         "csrc/map_walk.c",
