@@ -125,10 +125,10 @@ static int handle_close(lua_State *L)
 {
     struct ebpf_handle *handle = self_any(L);
 
-    if (handle->open && handle->class->closing)
-        handle->class->closing(L, handle);
     if (handle->open)
         ebpf_handle_close(handle);
+    if (handle->class->forget)
+        handle->class->forget(L, handle);
     lua_pushboolean(L, 1);
     return 1;
 }
@@ -141,6 +141,8 @@ static int handle_gc(lua_State *L)
         handle->class->collected(L, handle);
     if (handle->open)
         ebpf_handle_close(handle);
+    if (handle->class->forget)
+        handle->class->forget(L, handle);
     return 0;
 }
 

@@ -17,7 +17,7 @@ struct ebpf_class {
     size_t size;
     const luaL_Reg *methods;
     void (*made)(lua_State *L, struct ebpf_handle *handle);      /* the new one is on top; may be NULL */
-    void (*closing)(lua_State *L, struct ebpf_handle *handle);   /* before close() of an open one; may be NULL */
+    void (*forget)(lua_State *L, struct ebpf_handle *handle);    /* after close(), and when it is finalized; may be NULL */
     void (*release)(struct ebpf_handle *handle);                 /* frees what else it owns; may be NULL */
     void (*collected)(lua_State *L, struct ebpf_handle *handle); /* before an open handle is collected; may be NULL */
     void (*describe)(lua_State *L, const struct ebpf_handle *handle); /* pushes text for tostring; NULL: "id N" */

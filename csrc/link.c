@@ -14,8 +14,6 @@
 #include "usdt.h"
 #include "modules.h"
 
-#define ON_COLLECT "ebpf.on_collect"
-
 static struct ebpf_link *check(lua_State *L)
 {
     return ebpf_handle_check(L, 1, &ebpf_link_class);
@@ -91,7 +89,7 @@ static int link_info(lua_State *L)
 }
 
 /* What a link is attached to is the first word of its arm: 0 once detached, or once the target is gone. */
-static bool attached(const struct abi_link_info *info)
+bool ebpf_link_attached(const struct abi_link_info *info)
 {
     static const uint8_t none[8];
     const char *type = ebpf_name(EBPF_LINK_TYPE, info->type);
@@ -113,7 +111,7 @@ static int link_alive(lua_State *L)
 
     if (!link->usdt && get_info(link, &info) < 0)
         return fail_on(L, link, "link info");
-    lua_pushboolean(L, link->usdt || (!link->detached && attached(&info)));
+    lua_pushboolean(L, link->usdt || (!link->detached && ebpf_link_attached(&info)));
     return 1;
 }
 
@@ -148,112 +146,6 @@ static void link_tostring(lua_State *L, const struct ebpf_handle *handle)
         lua_pushstring(L, ebpf_usdt_section(link->usdt));
     else
         lua_pushfstring(L, "id %d", (int)ebpf_handle_id((struct ebpf_handle *)handle));
-}
-
-/* A hook in words, from the link's own info: nothing need be kept for a message that is rarely wanted. */
-static void push_hook(lua_State *L, const struct abi_link_info *info)
-{
-    int top = lua_gettop(L);
-
-    ebpf_push_link_info(L, -1, info);
-    lua_getfield(L, top + 1, "attach_type");
-    if (lua_isnil(L, -1))
-        lua_getfield(L, top + 1, "type");
-    lua_replace(L, top + 1);
-    lua_settop(L, top + 1);
-}
-
-/* Its address is the registry's key of the links by address, held weakly. A collection takes a link out of there before
- * it runs the finalizer; lua_close, which finalizes all there is, doesn't. The call stack tells nothing: ngx_lua runs the
- * collector from C with an empty one, and os.exit(code, true) closes with a full one. */
-static const char watched;
-
-void ebpf_link_made(lua_State *L, struct ebpf_handle *link)
-{
-    compat_rawgetp(L, LUA_REGISTRYINDEX, &watched);
-    lua_pushvalue(L, -2);
-    compat_rawsetp(L, -2, link);
-    lua_pop(L, 1);
-}
-
-/* Else the table would grow with the links that wait for the collector, and it waits the longer the more there is. */
-void ebpf_link_closing(lua_State *L, struct ebpf_handle *link)
-{
-    compat_rawgetp(L, LUA_REGISTRYINDEX, &watched);
-    lua_pushnil(L);
-    compat_rawsetp(L, -2, link);
-    lua_pop(L, 1);
-}
-
-static bool state_ends(lua_State *L, const struct ebpf_link *link)
-{
-    bool is;
-
-    compat_rawgetp(L, LUA_REGISTRYINDEX, &watched);
-    is = compat_rawgetp(L, -1, link) != LUA_TNIL;
-    lua_pop(L, 2);
-    return is;
-}
-
-/* Whether the link went with the handle that was just closed. Without CAP_SYS_ADMIN only its own history tells. */
-static bool gone(const struct abi_link_info *info, const struct ebpf_link *link)
-{
-    int fd = bpf_cmd_fd_by_id(ABI_LINK_GET_FD_BY_ID, info->id);
-
-    if (fd >= 0) {
-        close(fd);
-        return false;
-    }
-    return errno == ENOENT || (link->created && !link->pinned);
-}
-
-/* "It worked for a while, then the program was gone": a link that the collector closes says so. Never an error.
- * Closed first: what follows allocates, and an error there must not leave a descriptor behind. */
-void ebpf_link_collected(lua_State *L, struct ebpf_handle *handle)
-{
-    struct ebpf_link *link = (struct ebpf_link *)handle;
-    struct abi_link_info info = {0}; /* of USDT: id 0 */
-    bool usdt = link->usdt != NULL;
-    char *origin = link->origin;
-    int top = lua_gettop(L);
-
-    if (link->detached || state_ends(L, link))
-        return;
-    if (usdt ? !ebpf_usdt_ours(link->usdt) : get_info(link, &info) < 0 || !attached(&info))
-        return;
-    link->origin = NULL;
-    ebpf_handle_close(handle);
-    if (!usdt && !gone(&info, link)) {
-        free(origin);
-        return;
-    }
-    luaL_checkstack(L, LUA_MINSTACK, NULL);
-    lua_getfield(L, LUA_REGISTRYINDEX, ON_COLLECT);
-    lua_pushstring(L, origin ? origin : "");
-    free(origin);
-    if (usdt)
-        lua_pushliteral(L, "usdt");
-    else
-        push_hook(L, &info);
-    if (lua_isfunction(L, top + 1)) {
-        lua_pushvalue(L, top + 1);
-        lua_pushinteger(L, (lua_Integer)info.id);
-        lua_pushvalue(L, top + 3);
-        lua_pushvalue(L, top + 2);
-        (void)lua_pcall(L, 3, 0, 0);
-    }
-#if LUA_VERSION_NUM >= 504
-    else {
-        const char *made = lua_tostring(L, top + 2);
-
-        lua_pushfstring(L,
-                        "ebpf: link %d (%s) was collected while attached, and its program went with it: "
-                        "keep it in a variable, pin it, or close it%s%s",
-                        (int)info.id, lua_tostring(L, top + 3), *made ? "; made at " : "", made);
-        lua_warning(L, lua_tostring(L, -1), 0);
-    }
-#endif
-    lua_settop(L, top);
 }
 
 static void push_owner(lua_State *L, const struct abi_link_info *info, uint64_t cgroup_id)
@@ -309,28 +201,6 @@ static int link_on_cgroups(lua_State *L)
     return 3;
 }
 
-/* on_collect(function | nil) */
-static int on_collect(lua_State *L)
-{
-    if (!lua_isnoneornil(L, 1))
-        luaL_checktype(L, 1, LUA_TFUNCTION);
-    lua_settop(L, 1);
-    lua_setfield(L, LUA_REGISTRYINDEX, ON_COLLECT);
-    return 0;
-}
-
-/* set_origin(link | rootlet, text): where it was made, for on_collect */
-static int set_origin(lua_State *L)
-{
-    struct ebpf_link *rootlet = ebpf_handle_test(L, 1, &ebpf_rootlet_class);
-    struct ebpf_link *link = rootlet ? rootlet : check(L);
-    const char *text = luaL_checkstring(L, 2);
-
-    free(link->origin);
-    link->origin = strdup(text);
-    return 0;
-}
-
 static const luaL_Reg methods[] = {
     {"update", link_update}, {"detach", link_detach}, {"alive", link_alive},
     {"info", link_info},     {"id", link_id},         {NULL, NULL},
@@ -341,7 +211,7 @@ const struct ebpf_class ebpf_link_class = {
     .size = sizeof(struct ebpf_link),
     .methods = methods,
     .made = ebpf_link_made,
-    .closing = ebpf_link_closing,
+    .forget = ebpf_link_forget,
     .release = link_release,
     .describe = link_tostring,
     .collected = ebpf_link_collected,
@@ -349,21 +219,14 @@ const struct ebpf_class ebpf_link_class = {
 
 static const luaL_Reg functions[] = {
     {"on_cgroups", link_on_cgroups},
-    {"on_collect", on_collect},
-    {"set_origin", set_origin},
     {NULL, NULL},
 };
 
 int ebpf_open_link(lua_State *L)
 {
     lua_newtable(L);
-    lua_newtable(L);
-    lua_pushliteral(L, "v");
-    lua_setfield(L, -2, "__mode");
-    lua_setmetatable(L, -2);
-    compat_rawsetp(L, LUA_REGISTRYINDEX, &watched);
-    lua_newtable(L);
     compat_setfuncs(L, functions);
+    ebpf_link_watch_open(L);
     ebpf_things_functions(L, &ebpf_link_class);
     ebpf_class_open(L, &ebpf_link_class);
     lua_setfield(L, -2, "methods");

@@ -123,7 +123,7 @@ const struct ebpf_class ebpf_rootlet_class = {
     .methods = methods,
     .release = rootlet_release,
     .made = ebpf_link_made,
-    .closing = ebpf_link_closing,
+    .forget = ebpf_link_forget,
     .collected = ebpf_link_collected,
     .describe = rootlet_tostring,
 };

@@ -17,6 +17,7 @@ struct ebpf_link {
     bool created;           /* here, so that closing it may detach */
     bool detached;          /* by this handle: not every type tells */
     bool pinned;            /* by us: it outlives the handle */
+    int number;             /* among those that are open: link_watch.c; 0: none */
     char *origin;           /* where it was made, with ebpf.trace(true); malloc'ed */
     struct ebpf_usdt *usdt; /* where it is many of the kernel's, and has no descriptor of its own: usdt.c; else NULL */
 };
@@ -37,11 +38,17 @@ void ebpf_things_functions(lua_State *L, const struct ebpf_class *class);
 
 /* The start of a link, and the end of one that nobody closed: for classes whose handle starts with a struct ebpf_link. */
 void ebpf_link_made(lua_State *L, struct ebpf_handle *handle);
-void ebpf_link_closing(lua_State *L, struct ebpf_handle *handle);
+void ebpf_link_forget(lua_State *L, struct ebpf_handle *handle);
 void ebpf_link_collected(lua_State *L, struct ebpf_handle *handle);
 
 /* PROG_LOAD; when that fails, again for the verifier's words, held by a userdata that is left on the stack. */
 int ebpf_program_load(lua_State *L, struct abi_prog_load *attr, const char **log);
+
+/* Adds what ebpf.core.link has for those to the table on top. */
+void ebpf_link_watch_open(lua_State *L);
+
+/* Whether it is on a hook still, by what the kernel tells. */
+bool ebpf_link_attached(const struct abi_link_info *info);
 
 /* Why EPERM, where a token was given: the kernel ignores one that doesn't allow what is asked. */
 extern const char ebpf_token_refuses[];

@@ -56,6 +56,7 @@ build = {
         "csrc/link.c",
         "csrc/link_create.c",
         "csrc/link_info.c",
+        "csrc/link_watch.c",
         "csrc/log.c",
         "csrc/map.c",
         "csrc/map_access.c",
