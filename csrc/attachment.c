@@ -1,39 +1,50 @@
 /* Attachment: a program attached without a link; the hook owns it, and it stays when the handle is closed.
  * Commands: OBJ_GET_INFO_BY_FD for the id; PROG_ATTACH and PROG_DETACH are in mprog.c, with the hook.
- * The handle owns a descriptor of the program and one of the cgroup's directory. */
+ * The handle shares the descriptors of the Program and of the Mprog, which so outlive their own handles. */
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "bpf_cmd.h"
 #include "fail.h"
 #include "hook.h"
 #include "names.h"
 #include "numbers.h"
+#include "things.h"
 #include "modules.h"
 
-struct ebpf_attachment *ebpf_attachment_prepare(lua_State *L, const struct ebpf_hook *hook, const char *where,
-                                                int prog_fd, uint32_t flags)
+/* The cgroup's directory, of a Mprog or of another Attachment. */
+static struct ebpf_shared *share_place(struct ebpf_handle *holder)
 {
+    struct ebpf_attachment *other = (struct ebpf_attachment *)holder;
+
+    if (holder->class == &ebpf_mprog_class)
+        return ebpf_handle_share(holder);
+    other->place->holders++;
+    return other->place;
+}
+
+struct ebpf_attachment *ebpf_attachment_prepare(lua_State *L, int holder, int program, uint32_t flags)
+{
+    const char *where;
+    const struct ebpf_hook *hook = ebpf_hook_check(L, holder, &where);
     size_t length = strlen(where);
     struct ebpf_attachment *attachment = ebpf_handle_new(L, &ebpf_attachment_class, length + 1);
-    int fd, error;
+    struct ebpf_shared *shared;
 
-    attachment->hook = *hook;
-    attachment->hook.fd = -1;
-    attachment->flags = flags;
+    hook = ebpf_hook_check(L, holder, &where); /* again: what was allocated may have run finalizers */
     memcpy(attachment->where, where, length);
-    fd = bpf_cmd_dup(prog_fd);
-    if (fd < 0)
+    attachment->hook = *hook;
+    attachment->flags = flags;
+    shared = ebpf_handle_share(ebpf_handle_check(L, program, &ebpf_program_class));
+    if (!shared)
         return NULL;
-    ebpf_handle_own(attachment, fd);
+    ebpf_handle_own_shared(attachment, shared);
     if (hook->fd >= 0)
-        attachment->hook.fd = bpf_cmd_dup(hook->fd);
-    if (hook->fd < 0 || attachment->hook.fd >= 0)
+        attachment->place = share_place(lua_touserdata(L, holder));
+    if (hook->fd < 0 || attachment->place)
         return attachment;
-    error = errno;
     ebpf_handle_close(attachment);
-    errno = error;
+    errno = ENOMEM;
     return NULL;
 }
 
@@ -58,18 +69,45 @@ static int attachment_set_detached(lua_State *L)
     return 0;
 }
 
+/* detach(attachment) -> true, or false: it wants a closer look. On a cgroup the kernel takes a program's name only where the
+ * hook's mode is multi: in the others it would take off whatever is there. */
+static int attachment_detach(lua_State *L)
+{
+    struct ebpf_attachment *attachment = ebpf_handle_at(L, 1, &ebpf_attachment_class);
+    static const struct bpf_cmd_position anywhere;
+    uint32_t target;
+
+    lua_pushboolean(L, 0);
+    if (!attachment)
+        return 1;
+    target = ebpf_hook_target(&attachment->hook);
+    if (!attachment->detached && attachment->hook.fd >= 0) {
+        struct abi_prog_query attr = {.target = target, .attach_type = attachment->hook.attach_type};
+
+        if (bpf_cmd_prog_query(&attr) < 0 || !attr.count || !(attr.attach_flags & ABI_F_ALLOW_MULTI))
+            return 1;
+    }
+    if (!attachment->detached &&
+        bpf_cmd_prog_detach(target, attachment->handle.fd, attachment->hook.attach_type, &anywhere) < 0)
+        return 1;
+    attachment->detached = true;
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
 /* become(attachment, other): takes the program that other holds, and closes other. Can't fail. */
 static int attachment_become(lua_State *L)
 {
     struct ebpf_attachment *attachment = check(L, 1);
     struct ebpf_attachment *other = check(L, 2);
-    int fd = attachment->handle.fd;
+    struct ebpf_shared *shared = attachment->handle.shared;
 
+    attachment->handle.shared = other->handle.shared;
     attachment->handle.fd = other->handle.fd;
     attachment->handle.id = other->handle.id;
     attachment->flags = other->flags;
     attachment->detached = false; /* of the program before */
-    other->handle.fd = fd;
+    other->handle.shared = shared;
     ebpf_handle_close(other);
     return 0;
 }
@@ -98,8 +136,8 @@ static void attachment_release(struct ebpf_handle *handle)
 {
     struct ebpf_attachment *attachment = (struct ebpf_attachment *)handle;
 
-    if (attachment->hook.fd >= 0)
-        close(attachment->hook.fd);
+    ebpf_shared_drop(attachment->place);
+    attachment->place = NULL;
     attachment->hook.fd = -1;
 }
 
@@ -120,6 +158,7 @@ static const luaL_Reg functions[] = {
     {"flags", attachment_flags},
     {"set_detached", attachment_set_detached},
     {"become", attachment_become},
+    {"detach", attachment_detach},
     {NULL, NULL},
 };
 

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -39,18 +40,52 @@ void ebpf_handle_own(void *data, int fd)
     handle->open = handle;
 }
 
+struct ebpf_shared *ebpf_handle_share(void *data)
+{
+    struct ebpf_handle *handle = data;
+
+    if (!handle->shared) {
+        handle->shared = malloc(sizeof(*handle->shared));
+        if (!handle->shared)
+            return NULL;
+        handle->shared->fd = handle->fd;
+        handle->shared->holders = 1;
+    }
+    handle->shared->holders++;
+    return handle->shared;
+}
+
+void ebpf_handle_own_shared(void *data, struct ebpf_shared *shared)
+{
+    struct ebpf_handle *handle = data;
+
+    handle->shared = shared;
+    ebpf_handle_own(handle, shared->fd);
+}
+
+void ebpf_shared_drop(struct ebpf_shared *shared)
+{
+    if (!shared || --shared->holders > 0)
+        return;
+    close(shared->fd);
+    free(shared);
+}
+
 /* close(2) is not repeated on EINTR: Linux has closed the descriptor by then. */
 void ebpf_handle_close(void *data)
 {
     struct ebpf_handle *handle = data;
-    int fd = handle->fd;
+    struct ebpf_shared *shared = handle->shared;
+    int fd = shared ? -1 : handle->fd;
 
     handle->fd = -1;
     handle->open = NULL;
+    handle->shared = NULL;
     if (handle->class->release)
         handle->class->release(handle);
     if (fd >= 0 && !handle->borrowed)
         close(fd);
+    ebpf_shared_drop(shared);
 }
 
 /* A closed one is told by its metatable, which has the class's address in [1]: several times as fast as by

@@ -23,12 +23,19 @@ struct ebpf_class {
     void (*describe)(lua_State *L, const struct ebpf_handle *handle); /* pushes text for tostring; NULL: "id N" */
 };
 
+/* A descriptor that several handles use: the last of them closes it. */
+struct ebpf_shared {
+    int fd;
+    unsigned holders;
+};
+
 struct ebpf_handle {
     const void *open; /* its own address while it is open, else NULL: see ebpf_handle_at */
     const struct ebpf_class *class;
     int fd; /* -1 when closed, and for what has none */
     bool borrowed; /* the descriptor is another handle's to close */
     uint32_t id;   /* the kernel's; 0 until asked for */
+    struct ebpf_shared *shared; /* the descriptor, where others use it too; else NULL */
 };
 
 /* Makes the metatable and pushes its table of methods, the class's and close, closed, fd, cloexec. */
@@ -38,6 +45,11 @@ void ebpf_class_open(lua_State *L, const struct ebpf_class *class);
 void *ebpf_handle_new(lua_State *L, const struct ebpf_class *class, size_t extra);
 void ebpf_handle_own(void *handle, int fd);
 void ebpf_handle_close(void *handle);
+
+/* Shares what an open handle owns; NULL with errno. Whoever gets it owns a handle by it, or drops it. */
+struct ebpf_shared *ebpf_handle_share(void *handle);
+void ebpf_handle_own_shared(void *handle, struct ebpf_shared *shared);
+void ebpf_shared_drop(struct ebpf_shared *shared); /* NULL is no harm */
 
 /* The open handle at index; NULL for anything else. No other userdata starts with its own address and the address of a class
  * of ours: that tells in two calls of Lua's, where the way by metatables takes five. Whoever is given memory that was a

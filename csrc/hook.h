@@ -7,7 +7,7 @@
 #pragma GCC visibility push(hidden)
 
 struct ebpf_hook {
-    int fd;           /* the cgroup's directory, owned by whoever holds the hook; -1 for a device */
+    int fd;           /* the cgroup's directory, for which the holder sees; -1 for a device */
     uint32_t ifindex; /* the device */
     uint32_t attach_type;
     uint64_t cgroup_id;
@@ -22,6 +22,7 @@ struct ebpf_mprog {
 struct ebpf_attachment {
     struct ebpf_handle handle; /* its fd is the program's */
     struct ebpf_hook hook;
+    struct ebpf_shared *place; /* of hook.fd */
     uint32_t flags; /* mode and PREORDER, which the kernel wants again at a replace */
     bool detached;
     char where[];
@@ -33,9 +34,8 @@ extern const struct ebpf_class ebpf_mprog_class, ebpf_attachment_class;
 const struct ebpf_hook *ebpf_hook_check(lua_State *L, int index, const char **where);
 uint32_t ebpf_hook_target(const struct ebpf_hook *hook);
 
-/* Pushes an Attachment, still closed, with its own descriptors of hook and program; NULL with errno. */
-struct ebpf_attachment *ebpf_attachment_prepare(lua_State *L, const struct ebpf_hook *hook, const char *where,
-                                                int prog_fd, uint32_t flags);
+/* Pushes an Attachment of the Program at one index to the hook of the Mprog or Attachment at another; NULL with errno. */
+struct ebpf_attachment *ebpf_attachment_prepare(lua_State *L, int holder, int program, uint32_t flags);
 
 #pragma GCC visibility pop
 

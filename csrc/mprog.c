@@ -24,14 +24,14 @@ uint32_t ebpf_hook_target(const struct ebpf_hook *hook)
 
 const struct ebpf_hook *ebpf_hook_check(lua_State *L, int index, const char **where)
 {
-    struct ebpf_attachment *attachment = ebpf_handle_test(L, index, &ebpf_attachment_class);
-    struct ebpf_mprog *mprog;
+    struct ebpf_mprog *mprog = ebpf_handle_at(L, index, &ebpf_mprog_class);
+    struct ebpf_attachment *attachment = mprog ? NULL : ebpf_handle_test(L, index, &ebpf_attachment_class);
 
     if (attachment) {
         *where = attachment->where;
         return &attachment->hook;
     }
-    mprog = ebpf_handle_check(L, index, &ebpf_mprog_class);
+    mprog = mprog ? mprog : ebpf_handle_check(L, index, &ebpf_mprog_class);
     *where = mprog->where;
     return &mprog->hook;
 }
@@ -89,21 +89,17 @@ static int mprog_new(lua_State *L)
     return 1;
 }
 
-/* link(hook, program, flags, relative, revision) -> link */
-static int mprog_link(lua_State *L)
+/* The hook is asked for again where anything was allocated: that may have run finalizers, which may have closed it. */
+static int create_link(lua_State *L, const struct bpf_cmd_position *position)
 {
     const char *where;
-    const struct ebpf_hook *hook = ebpf_hook_check(L, 1, &where);
+    const struct ebpf_hook *hook;
+    struct ebpf_link *link = ebpf_handle_new(L, &ebpf_link_class, 0);
     struct ebpf_handle *program = ebpf_handle_check(L, 2, &ebpf_program_class);
-    struct bpf_cmd_position position = check_position(L, 3);
-    struct ebpf_link *link;
     int fd;
 
-    /* tcx takes unknown bits beside BEFORE or AFTER without a word, and means something by REPLACE that can't be (6.18) */
-    luaL_argcheck(L, (position.flags & ~(uint32_t)LINK_FLAGS) == 0, 3, "unknown flags");
-    link = ebpf_handle_new(L, &ebpf_link_class, 0);
-    hook = ebpf_hook_check(L, 1, &where); /* again: what was allocated may have run finalizers */
-    fd = bpf_cmd_link_create(program->fd, ebpf_hook_target(hook), hook->attach_type, &position);
+    hook = ebpf_hook_check(L, 1, &where);
+    fd = bpf_cmd_link_create(program->fd, ebpf_hook_target(hook), hook->attach_type, position);
     if (fd < 0)
         return fail_on(L, errno, "link", hook, where);
     ebpf_handle_own(link, fd);
@@ -111,24 +107,17 @@ static int mprog_link(lua_State *L)
     return 1;
 }
 
-/* attach(hook, program, flags, relative, revision, replaced | nil) -> attachment */
-static int mprog_attach(lua_State *L)
+static int attach(lua_State *L, struct bpf_cmd_position *position, int replaced)
 {
-    const char *where;
+    const char *where, *operation = replaced >= 0 ? "replace" : "attach";
+    struct ebpf_attachment *attachment = ebpf_attachment_prepare(L, 1, 2, position->flags & KEPT_FLAGS);
     const struct ebpf_hook *hook = ebpf_hook_check(L, 1, &where);
-    struct ebpf_handle *program = ebpf_handle_check(L, 2, &ebpf_program_class);
-    struct bpf_cmd_position position = check_position(L, 3);
-    int replaced = program_fd(L, 6);
-    const char *operation = replaced >= 0 ? "replace" : "attach";
-    struct ebpf_attachment *attachment;
 
-    attachment = ebpf_attachment_prepare(L, hook, where, program->fd, position.flags & KEPT_FLAGS);
     if (!attachment)
         return fail_on(L, errno, operation, hook, where);
-    position.flags |= replaced >= 0 ? ABI_F_REPLACE : 0;
-    hook = ebpf_hook_check(L, 1, &where); /* again: what was allocated may have run finalizers */
-    if (bpf_cmd_prog_attach(ebpf_hook_target(hook), program->fd, hook->attach_type, replaced >= 0 ? replaced : 0,
-                            &position) < 0) {
+    position->flags |= replaced >= 0 ? ABI_F_REPLACE : 0;
+    if (bpf_cmd_prog_attach(ebpf_hook_target(hook), attachment->handle.fd, hook->attach_type,
+                            replaced >= 0 ? replaced : 0, position) < 0) {
         int error = errno;
 
         ebpf_handle_close(attachment);
@@ -137,15 +126,66 @@ static int mprog_attach(lua_State *L)
     return 1;
 }
 
+/* Without options, which is what is called most: a Mprog and a Program, both open; else false, and nothing is done. */
+static bool plain(lua_State *L)
+{
+    return ebpf_handle_at(L, 1, &ebpf_mprog_class) && ebpf_handle_at(L, 2, &ebpf_program_class);
+}
+
+/* link_plain(hook, program) -> link | false */
+static int mprog_link_plain(lua_State *L)
+{
+    static const struct bpf_cmd_position anywhere;
+
+    if (plain(L))
+        return create_link(L, &anywhere);
+    lua_pushboolean(L, 0);
+    return 1;
+}
+
+/* attach_plain(hook, program) -> attachment | false */
+static int mprog_attach_plain(lua_State *L)
+{
+    struct bpf_cmd_position position = {0};
+    const struct ebpf_mprog *mprog;
+
+    if (plain(L)) {
+        mprog = lua_touserdata(L, 1);
+        position.flags = mprog->hook.fd >= 0 ? ABI_F_ALLOW_MULTI : 0;
+        return attach(L, &position, -1);
+    }
+    lua_pushboolean(L, 0);
+    return 1;
+}
+
+/* link(hook, program, flags, relative, revision) -> link */
+static int mprog_link(lua_State *L)
+{
+    struct bpf_cmd_position position = check_position(L, 3);
+
+    /* tcx takes unknown bits beside BEFORE or AFTER without a word, and means something by REPLACE that can't be (6.18) */
+    luaL_argcheck(L, (position.flags & ~(uint32_t)LINK_FLAGS) == 0, 3, "unknown flags");
+    return create_link(L, &position);
+}
+
+/* attach(hook, program, flags, relative, revision, replaced | nil) -> attachment */
+static int mprog_attach(lua_State *L)
+{
+    struct bpf_cmd_position position = check_position(L, 3);
+
+    return attach(L, &position, program_fd(L, 6));
+}
+
 /* holding(hook, program) -> attachment, of a program that is attached already */
 static int mprog_holding(lua_State *L)
 {
     const char *where;
-    const struct ebpf_hook *hook = ebpf_hook_check(L, 1, &where);
-    struct ebpf_handle *program = ebpf_handle_check(L, 2, &ebpf_program_class);
 
-    if (!ebpf_attachment_prepare(L, hook, where, program->fd, 0))
+    if (!ebpf_attachment_prepare(L, 1, 2, 0)) {
+        const struct ebpf_hook *hook = ebpf_hook_check(L, 1, &where);
+
         return fail_on(L, errno, "attach", hook, where);
+    }
     return 1;
 }
 
@@ -292,6 +332,7 @@ const struct ebpf_class ebpf_mprog_class = {
 
 static const luaL_Reg functions[] = {
     {"holding", mprog_holding},     {"new", mprog_new},     {"link", mprog_link}, {"attach", mprog_attach},
+    {"link_plain", mprog_link_plain}, {"attach_plain", mprog_attach_plain},
     {"detach", mprog_detach},       {"query", mprog_query}, {"mode", mprog_mode}, {"describe", mprog_describe},
     {"on_device", mprog_on_device}, {NULL, NULL},
 };

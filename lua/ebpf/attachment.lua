@@ -8,6 +8,7 @@ local options = require "ebpf.options"
 
 local M = {}
 local methods = core.attachment.methods
+local detach = core.attachment.detach
 
 --- Put another program in this one's place, as Mprog:replace does. The handle then stands for the new one.
 -- @tparam Program program
@@ -36,6 +37,9 @@ end
 -- @treturn[1] true
 -- @treturn[2] nil, message, errno: ENOENT (somebody else detached or replaced it), ESTALE, EPERM
 function methods:detach(opts)
+  if opts == nil and detach(self) then
+    return true
+  end
   options.expect("attachment:detach", "self", self, "attachment")
   opts = options.check("attachment:detach", opts, {revision = "revision"})
   local _, detached = core.attachment.flags(self)

@@ -19,6 +19,7 @@ local transact = require "ebpf.transact"
 
 local M = {}
 local methods = core.mprog.methods
+local attach_plain, link_plain, note = core.mprog.attach_plain, core.mprog.link_plain, origin.note -- called most
 local flag = core.abi.constants
 local errno_of = errors.errno
 
@@ -75,28 +76,32 @@ local link_options = {before = "any", after = "any", at = "string", preorder = "
 -- @kernel BPF_LINK_CREATE (cgroups: Linux 5.7; order, revision and preorder of cgroup links: 6.17)
 -- @usage local link = assert(hook:link(program, {before = other, revision = hook:query().revision}))
 function methods:link(program, opts)
-  options.expect("hook:link", "self", self, "mprog")
-  options.expect("hook:link", 1, program, "program")
-  local flags, relative, revision = 0, 0, nil
-  if opts ~= nil then
-    options.check("hook:link", opts, link_options)
+  local link, message, number = false, nil, nil
+  local relative, revision = 0, nil
+  if opts == nil then
+    link, message, number = link_plain(self, program) -- false: not what it should be
+  end
+  if link == false then
+    local flags
+    options.expect("hook:link", "self", self, "mprog")
+    options.expect("hook:link", 1, program, "program")
+    opts = options.check("hook:link", opts, link_options)
     if opts.preorder ~= nil and core.mprog.on_device(self) then
       error("option 'preorder' to 'hook:link' is for cgroups", 2)
     end
     local key = anchors.position("hook:link", opts)
-    local refused
-    flags, relative, refused = anchors.place("hook:link", opts, key, "link", core.mprog.describe(self))
+    flags, relative, number = anchors.place("hook:link", opts, key, "link", core.mprog.describe(self))
     if not flags then
-      return nil, relative, refused
+      return nil, relative, number
     end
     revision = opts.revision
+    link, message, number = core.mprog.link(self, program, flags, relative, revision)
   end
-  local link, message, number = core.mprog.link(self, program, flags, relative, revision)
   if not link then
     return diagnose.failure({operation = "link", hook = self, program = program, anchored = relative ~= 0,
       revision = revision}, message, number)
   end
-  origin.note(link)
+  note(link)
   return link
 end
 
@@ -120,13 +125,17 @@ local attach_options = {
 -- @see bpf(2)
 -- @kernel BPF_PROG_ATTACH (cgroups: Linux 4.10, multi 4.15, preorder 6.15, order and revision 6.17)
 function methods:attach(program, opts)
-  options.expect("hook:attach", "self", self, "mprog")
-  options.expect("hook:attach", 1, program, "program")
-  local mode, on_device = "multi", core.mprog.on_device(self)
-  local flags, relative = 0, 0
-  if opts ~= nil then
-    options.check("hook:attach", opts, attach_options)
+  local attachment, message, number = false, nil, nil
+  local mode, relative, revision = "multi", 0, nil
+  if opts == nil then
+    attachment, message, number = attach_plain(self, program) -- false: not what it should be
+  end
+  if attachment == false then
+    options.expect("hook:attach", "self", self, "mprog")
+    options.expect("hook:attach", 1, program, "program")
+    opts = options.check("hook:attach", opts, attach_options)
     mode = options.one_of("hook:attach", "mode", opts.mode or mode, modes)
+    local on_device = core.mprog.on_device(self)
     for _, name in ipairs(cgroup_options) do
       if on_device and opts[name] ~= nil then
         error(("option '%s' to 'hook:attach' is for cgroups"):format(name), 2)
@@ -140,19 +149,18 @@ function methods:attach(program, opts)
       error(("option '%s' to 'hook:attach' goes with mode multi: the others hold one program"):format(
         key or "preorder"), 2)
     end
-    local refused
-    flags, relative, refused = anchors.place("hook:attach", opts, key, "program", core.mprog.describe(self))
+    local flags
+    flags, relative, number = anchors.place("hook:attach", opts, key, "program", core.mprog.describe(self))
     if not flags then
-      return nil, relative, refused
+      return nil, relative, number
     end
-  end
-  local revision = opts and opts.revision
-  local attachment, message, number
-  if mode == "multi" then
-    flags = flags + (on_device and 0 or flag.F_ALLOW_MULTI)
-    attachment, message, number = core.mprog.attach(self, program, flags, relative, revision)
-  else
-    attachment, message, number = changes.attach_single(self, program, opts)
+    revision = opts.revision
+    if mode == "multi" then
+      flags = flags + (on_device and 0 or flag.F_ALLOW_MULTI)
+      attachment, message, number = core.mprog.attach(self, program, flags, relative, revision)
+    else
+      attachment, message, number = changes.attach_single(self, program, opts)
+    end
   end
   if attachment then
     return attachment
