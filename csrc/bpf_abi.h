@@ -67,7 +67,21 @@ enum { ABI_TRACE_ITER = 28, ABI_STRUCT_OPS = 44, ABI_NETFILTER = 45 }; /* attach
 
 /* Attach, link, program and map types have their numbers in names.c: the index is the number. */
 enum {
+    ABI_LINK_TYPE_RAW_TRACEPOINT = 1,
+    ABI_LINK_TYPE_TRACING = 2,
     ABI_LINK_TYPE_CGROUP = 3,
+    ABI_LINK_TYPE_ITER = 4,
+    ABI_LINK_TYPE_NETNS = 5,
+    ABI_LINK_TYPE_XDP = 6,
+    ABI_LINK_TYPE_PERF_EVENT = 7,
+    ABI_LINK_TYPE_KPROBE_MULTI = 8,
+    ABI_LINK_TYPE_STRUCT_OPS = 9,
+    ABI_LINK_TYPE_NETFILTER = 10,
+    ABI_LINK_TYPE_TCX = 11,
+    ABI_LINK_TYPE_UPROBE_MULTI = 12,
+    ABI_LINK_TYPE_NETKIT = 13,
+    ABI_LINK_TYPE_SOCKMAP = 14,
+    ABI_LINK_TYPE_TRACING_MULTI = 15,
     ABI_PROG_TYPE_XDP = 6,
     ABI_PROG_TYPE_EXT = 28,
     ABI_MAP_TYPE_HASH = 1,
