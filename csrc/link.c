@@ -72,11 +72,19 @@ static int link_detach(lua_State *L)
     return 1;
 }
 
+/* info(link) -> type, id, program_id, cgroup_id or ifindex, attach_type, all numbers, of links on cgroups and devices, which
+ * are asked most and whose table is Lua's to make; of others the table; false if it is no open link */
 static int link_info(lua_State *L)
 {
-    struct ebpf_link *link = check(L);
+    struct ebpf_link *link = ebpf_handle_at(L, 1, &ebpf_link_class);
     struct abi_link_info info;
+    uint32_t words[3];
+    uint64_t cgroup_id;
 
+    if (!link) {
+        lua_pushboolean(L, 0);
+        return 1;
+    }
     if (link->usdt) {
         ebpf_usdt_push_info(L, link->usdt);
         return 1;
@@ -84,8 +92,23 @@ static int link_info(lua_State *L)
     if (get_info(link, &info) < 0)
         return fail_on(L, link, "link info");
     link->handle.id = info.id;
-    ebpf_push_link_info(L, link->handle.fd, &info);
-    return 1;
+    if (info.type != ABI_LINK_TYPE_CGROUP && info.type != ABI_LINK_TYPE_TCX && info.type != ABI_LINK_TYPE_NETKIT) {
+        ebpf_push_link_info(L, link->handle.fd, &info);
+        return 1;
+    }
+    lua_pushinteger(L, (lua_Integer)info.type);
+    lua_pushinteger(L, (lua_Integer)info.id);
+    lua_pushinteger(L, (lua_Integer)info.prog_id);
+    memcpy(words, info.arm, sizeof(words));
+    if (info.type == ABI_LINK_TYPE_CGROUP) {
+        memcpy(&cgroup_id, info.arm, sizeof(cgroup_id));
+        ebpf_push_u64(L, cgroup_id);
+        lua_pushinteger(L, (lua_Integer)words[2]);
+    } else {
+        lua_pushinteger(L, (lua_Integer)words[0]);
+        lua_pushinteger(L, (lua_Integer)words[1]);
+    }
+    return 5;
 }
 
 /* What a link is attached to is the first word of its arm: 0 once detached, or once the target is gone. */
@@ -203,7 +226,7 @@ static int link_on_cgroups(lua_State *L)
 
 static const luaL_Reg methods[] = {
     {"update", link_update}, {"detach", link_detach}, {"alive", link_alive},
-    {"info", link_info},     {"id", link_id},         {NULL, NULL},
+    {"id", link_id},         {NULL, NULL},
 };
 
 const struct ebpf_class ebpf_link_class = {
@@ -219,6 +242,7 @@ const struct ebpf_class ebpf_link_class = {
 
 static const luaL_Reg functions[] = {
     {"on_cgroups", link_on_cgroups},
+    {"info", link_info},
     {NULL, NULL},
 };
 

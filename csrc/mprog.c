@@ -226,7 +226,8 @@ static int query_into(const struct ebpf_hook *hook, uint32_t query_flags, uint32
     return bpf_cmd_prog_query(attr);
 }
 
-/* query(hook, query_flags) -> {revision=, attach_flags=, {program_id=, link_id=}, …} in the kernel's order */
+/* query(hook, query_flags) -> attach_flags, revision | false, count, program id, …, on devices with as many link ids or 0:
+ * in the kernel's order. Tables of them are Lua's to make, which does so faster: lua/ebpf/entries.lua. */
 static int mprog_query(lua_State *L)
 {
     const char *where;
@@ -235,6 +236,7 @@ static int mprog_query(lua_State *L)
     uint32_t stack[ARRAYS * FIRST_GUESS], *ids = stack;
     uint32_t room = FIRST_GUESS;
     struct abi_prog_query attr;
+    bool links;
 
     while (query_into(hook, query_flags, ids, room, &attr) < 0) {
         if (errno != ENOSPC)
@@ -243,27 +245,19 @@ static int mprog_query(lua_State *L)
         ids = compat_newuserdata(L, ARRAYS * room * sizeof(*ids));
         hook = ebpf_hook_check(L, 1, &where);
     }
-    lua_createtable(L, (int)attr.count, 2);
-    lua_pushliteral(L, "program_id"); /* once: what takes time here is not the kernel */
-    for (uint32_t i = 0; i < attr.count; i++) {
-        lua_createtable(L, 0, hook->fd < 0 ? 2 : 1);
-        lua_pushvalue(L, -2);
-        lua_pushinteger(L, (lua_Integer)ids[i]);
-        lua_rawset(L, -3);
-        if (ids[room + i]) {
-            lua_pushinteger(L, (lua_Integer)ids[room + i]);
-            lua_setfield(L, -2, "link_id");
-        }
-        lua_rawseti(L, -3, (int)i + 1);
-    }
-    lua_pop(L, 1);
+    links = hook->fd < 0;
+    luaL_checkstack(L, (int)attr.count * 2 + 3, "too many programs");
     lua_pushinteger(L, (lua_Integer)attr.attach_flags);
-    lua_setfield(L, -2, "attach_flags");
-    if (attr.revision) { /* 0: this kernel keeps none */
+    if (attr.revision)
         ebpf_push_u64(L, attr.revision);
-        lua_setfield(L, -2, "revision");
-    }
-    return 1;
+    else
+        lua_pushboolean(L, 0); /* this kernel keeps none */
+    lua_pushinteger(L, (lua_Integer)attr.count);
+    for (uint32_t i = 0; i < attr.count; i++)
+        lua_pushinteger(L, (lua_Integer)ids[i]);
+    for (uint32_t i = 0; links && i < attr.count; i++)
+        lua_pushinteger(L, (lua_Integer)ids[room + i]);
+    return 3 + (int)attr.count * (links ? 2 : 1);
 }
 
 /* mode(hook) -> attach_flags, count, revision | nil: a query without the list */

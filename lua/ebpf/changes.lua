@@ -3,6 +3,7 @@
 
 local core = require "ebpf.core"
 local diagnose = require "ebpf.diagnose"
+local entries = require "ebpf.entries"
 local errors = require "ebpf.errors"
 local features = require "ebpf.features"
 local named = require "ebpf.named"
@@ -56,7 +57,7 @@ end
 -- One program, mode override or exclusive: BPF_F_REPLACE is for lists only, and attaching replaces whatever is there.
 local function replace_single(hook, old, program, opts, flags)
   for _ = 1, TRIES do
-    local list, message, number = core.mprog.query(hook, 0)
+    local list, message, number = entries.query(hook, 0)
     if not list then
       return nil, message, number
     end
@@ -76,7 +77,7 @@ end
 -- A device's list refuses to replace a program by itself, which changes nothing and which a cgroup's accepts: it is
 -- left as it is, if it is there and no link's.
 local function replace_by_itself(hook, program, opts)
-  local list = core.mprog.query(hook, 0)
+  local list = entries.query(hook, 0)
   local entry = list and snapshot.find(list, program:id())[1]
   if entry and not entry.link_id and (not opts.revision or opts.revision == list.revision) then
     return core.mprog.holding(hook, program)
@@ -126,7 +127,7 @@ local function detach_named(hook, handle, opts)
   end
   local mode = snapshot.mode_of(flags, count)
   if mode and mode ~= "multi" then
-    local list, message, number = core.mprog.query(hook, 0)
+    local list, message, number = entries.query(hook, 0)
     if not list then
       return nil, message, number
     end

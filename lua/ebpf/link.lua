@@ -10,6 +10,9 @@ local pin = require "ebpf.pin"
 
 local M = {}
 local methods = core.link.methods
+local info = core.link.info
+local link_types, attach_types = core.names.link_type, core.names.attach_type
+local CGROUP, TCX, NETKIT = link_types.cgroup, link_types.tcx, link_types.netkit
 
 --- Attach an XDP program to a device, by a link. A device runs one program a mode, and generic and native exclude each
 -- other; nothing that runs is ever replaced: see Link:update.
@@ -164,9 +167,9 @@ function M.each(filter)
     ifindex = filter.ifindex,
   }
   return each.walk(core.link, function(link)
-    local info = link:info()
+    local found = link:info()
     for field, value in pairs(wanted) do
-      if not info or info[field] ~= value then
+      if not found or found[field] ~= value then
         return false
       end
     end
@@ -219,9 +222,21 @@ methods.pin = pin.method "link:pin"
 --   attach_type, count, btf_obj_id
 --
 -- What the kernel is too old to tell is 0, "" or absent.
--- @function Link:info
 -- @treturn[1] table
 -- @treturn[2] nil, message, errno
+function methods:info()
+  local kind, id, program_id, target, attach_type = info(self)
+  if kind == CGROUP then
+    return {id = id, type = "cgroup", program_id = program_id, cgroup_id = target,
+      attach_type = attach_types[attach_type] or attach_type}
+  elseif kind == TCX or kind == NETKIT then
+    return {id = id, type = link_types[kind], program_id = program_id, ifindex = target,
+      attach_type = attach_types[attach_type] or attach_type}
+  elseif kind == false then
+    options.expect("link:info", "self", self, "link")
+  end
+  return kind, id, program_id -- another's table; or nil, message, errno
+end
 
 local closing = {}
 

@@ -1,6 +1,7 @@
 -- What a caller names to be replaced or detached: a Program, an Attachment, or an entry of a snapshot.
 
 local core = require "ebpf.core"
+local entries = require "ebpf.entries"
 local errors = require "ebpf.errors"
 local options = require "ebpf.options"
 
@@ -43,7 +44,7 @@ end
 local function has_link(hook, named, link_id)
   local here = core.mprog.describe(hook)
   if here.ifindex then
-    local list = core.mprog.query(hook, 0)
+    local list = entries.query(hook, 0)
     for _, entry in ipairs(list or {}) do
       if entry.link_id == link_id then
         return true

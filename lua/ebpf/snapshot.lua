@@ -5,6 +5,7 @@
 -- listed, which would look like a program attached without a link.
 
 local core = require "ebpf.core"
+local entries = require "ebpf.entries"
 local errors = require "ebpf.errors"
 local netkit = require "ebpf.netkit"
 
@@ -40,9 +41,9 @@ end
 -- several links or by a link and without one, has no telling which entry is whose: then each carries the
 -- candidates, link_ids, and no link_id.
 local function assign(list, owners)
-  local entries, links = {}, {}
+  local times, links = {}, {}
   for _, entry in ipairs(list) do
-    entries[entry.program_id] = (entries[entry.program_id] or 0) + 1
+    times[entry.program_id] = (times[entry.program_id] or 0) + 1
   end
   for _, owner in ipairs(owners) do
     links[owner.program_id] = links[owner.program_id] or {}
@@ -52,7 +53,7 @@ local function assign(list, owners)
   for _, entry in ipairs(list) do
     local candidates = links[entry.program_id]
     unowned = unowned or not candidates
-    if candidates and #candidates == 1 and entries[entry.program_id] == 1 then
+    if candidates and #candidates == 1 and times[entry.program_id] == 1 then
       entry.link_id = candidates[1].link_id
     elseif candidates then
       entry.link_ids = {}
@@ -94,7 +95,7 @@ end
 -- @treturn[2] nil, message, errno
 function M.take(hook, effective, links)
   local query_flags = effective and flag.F_QUERY_EFFECTIVE or 0
-  local list, message, errno = core.mprog.query(hook, query_flags)
+  local list, message, errno = entries.query(hook, query_flags)
   local on_cgroup = not core.mprog.on_device(hook)
   if list and on_cgroup and not (links and list[1]) then
     return shape(list, effective, true)
@@ -121,7 +122,7 @@ function M.take(hook, effective, links)
       break
     end
     local again
-    again, message, errno = core.mprog.query(hook, query_flags)
+    again, message, errno = entries.query(hook, query_flags)
     if not again then
       return nil, message, errno
     end
@@ -143,8 +144,8 @@ end
 -- it makes no difference there, and can't be told; nor can it of one that runs several times, here or by a cgroup
 -- above.
 function M.runs_ahead(hook, program_id)
-  local list = core.mprog.query(hook, 0)
-  local effective = list and #list > 1 and core.mprog.query(hook, flag.F_QUERY_EFFECTIVE)
+  local list = entries.query(hook, 0)
+  local effective = list and #list > 1 and entries.query(hook, flag.F_QUERY_EFFECTIVE)
   if not effective then
     return false
   end
@@ -178,10 +179,10 @@ end
 
 --- The link that holds the program here; nil when none does, or when it is attached without a link as well.
 function M.owner(list, program_id)
-  local entries = M.find(list, program_id)
-  for _, entry in ipairs(entries) do
+  local found = M.find(list, program_id)
+  for _, entry in ipairs(found) do
     local link_id = entry.link_id
-    if not link_id and entry.link_ids and #entry.link_ids >= #entries then
+    if not link_id and entry.link_ids and #entry.link_ids >= #found then
       link_id = entry.link_ids[1]
     end
     if link_id then
