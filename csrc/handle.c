@@ -156,14 +156,17 @@ static struct ebpf_handle *self_open(lua_State *L)
     return ebpf_handle_check(L, 1, lua_touserdata(L, lua_upvalueindex(1)));
 }
 
-static int handle_close(lua_State *L)
+void ebpf_handle_end(lua_State *L, struct ebpf_handle *handle)
 {
-    struct ebpf_handle *handle = self_any(L);
-
     if (handle->open)
         ebpf_handle_close(handle);
     if (handle->class->forget)
         handle->class->forget(L, handle);
+}
+
+static int handle_close(lua_State *L)
+{
+    ebpf_handle_end(L, self_any(L));
     lua_pushboolean(L, 1);
     return 1;
 }
@@ -174,10 +177,7 @@ static int handle_gc(lua_State *L)
 
     if (handle->open && handle->class->collected)
         handle->class->collected(L, handle);
-    if (handle->open)
-        ebpf_handle_close(handle);
-    if (handle->class->forget)
-        handle->class->forget(L, handle);
+    ebpf_handle_end(L, handle);
     return 0;
 }
 

@@ -16,9 +16,9 @@ struct ebpf_class {
     const char *name; /* of the metatable: "ebpf.link" */
     size_t size;
     const luaL_Reg *methods;
-    void (*made)(lua_State *L, struct ebpf_handle *handle);      /* the new one is on top; may be NULL */
-    void (*forget)(lua_State *L, struct ebpf_handle *handle);    /* after close(), and when it is finalized; may be NULL */
-    void (*release)(struct ebpf_handle *handle);                 /* frees what else it owns; may be NULL */
+    void (*made)(lua_State *L, struct ebpf_handle *handle);   /* the new one is on top; may be NULL */
+    void (*forget)(lua_State *L, struct ebpf_handle *handle); /* after close(), and when it is finalized; may be NULL */
+    void (*release)(struct ebpf_handle *handle);              /* frees what else it owns; may be NULL */
     void (*collected)(lua_State *L, struct ebpf_handle *handle); /* before an open handle is collected; may be NULL */
     void (*describe)(lua_State *L, const struct ebpf_handle *handle); /* pushes text for tostring; NULL: "id N" */
 };
@@ -32,9 +32,9 @@ struct ebpf_shared {
 struct ebpf_handle {
     const void *open; /* its own address while it is open, else NULL: see ebpf_handle_at */
     const struct ebpf_class *class;
-    int fd; /* -1 when closed, and for what has none */
-    bool borrowed; /* the descriptor is another handle's to close */
-    uint32_t id;   /* the kernel's; 0 until asked for */
+    int fd;                     /* -1 when closed, and for what has none */
+    bool borrowed;              /* the descriptor is another handle's to close */
+    uint32_t id;                /* the kernel's; 0 until asked for */
     struct ebpf_shared *shared; /* the descriptor, where others use it too; else NULL */
 };
 
@@ -45,6 +45,9 @@ void ebpf_class_open(lua_State *L, const struct ebpf_class *class);
 void *ebpf_handle_new(lua_State *L, const struct ebpf_class *class, size_t extra);
 void ebpf_handle_own(void *handle, int fd);
 void ebpf_handle_close(void *handle);
+
+/* What close() does. */
+void ebpf_handle_end(lua_State *L, struct ebpf_handle *handle);
 
 /* Shares what an open handle owns; NULL with errno. Whoever gets it owns a handle by it, or drops it. */
 struct ebpf_shared *ebpf_handle_share(void *handle);

@@ -23,7 +23,7 @@ struct ebpf_attachment {
     struct ebpf_handle handle; /* its fd is the program's */
     struct ebpf_hook hook;
     struct ebpf_shared *place; /* of hook.fd */
-    uint32_t flags; /* mode and PREORDER, which the kernel wants again at a replace */
+    uint32_t flags;            /* mode and PREORDER, which the kernel wants again at a replace */
     bool detached;
     char where[];
 };

@@ -45,7 +45,8 @@ static int link_update(lua_State *L)
 {
     struct ebpf_link *link = check(L);
     struct ebpf_handle *new = ebpf_handle_at(L, 2, &ebpf_program_class), *old;
-    const struct ebpf_class *class = new || !ebpf_handle_test(L, 2, &ebpf_map_class) ? &ebpf_program_class : &ebpf_map_class;
+    const struct ebpf_class *class =
+        new || !ebpf_handle_test(L, 2, &ebpf_map_class) ? &ebpf_program_class : &ebpf_map_class;
 
     new = new ? new : ebpf_handle_check(L, 2, class);
     old = ebpf_handle_opt(L, 3, class);
@@ -225,8 +226,7 @@ static int link_on_cgroups(lua_State *L)
 }
 
 static const luaL_Reg methods[] = {
-    {"update", link_update}, {"detach", link_detach}, {"alive", link_alive},
-    {"id", link_id},         {NULL, NULL},
+    {"update", link_update}, {"detach", link_detach}, {"alive", link_alive}, {"id", link_id}, {NULL, NULL},
 };
 
 const struct ebpf_class ebpf_link_class = {

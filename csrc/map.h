@@ -26,7 +26,7 @@ struct ebpf_map {
     bool prefixes;                                    /* keys are those of an LPM trie of addresses */
     bool keeps;                                       /* the userdata has its table, of codecs and of the view */
     struct ebpf_map *raw;                             /* the view without types, if there is one */
-    uint32_t asked;                                   /* for methods, as long as it has no index of its own: map_index.c */
+    uint32_t asked; /* for methods, as long as it has no index of its own: map_index.c */
     /* Of a struct_ops from an Object, else NULL: libbpf's map, in the elf that it keeps. */
     struct ebpf_elf *elf;
     struct bpf_map *table;

@@ -8,6 +8,8 @@
 
 enum { OFTEN = 8 };
 
+static const char owner; /* its address is where an index has its Map */
+
 /* Upvalues: the methods, and the metatable of own indexes. */
 static int give(lua_State *L, int map)
 {
@@ -24,7 +26,7 @@ static int own_index(lua_State *L)
     lua_pushvalue(L, 2);
     lua_rawget(L, lua_upvalueindex(1));
     if (lua_isnil(L, -1)) {
-        lua_rawgeti(L, 1, 1);
+        compat_rawgetp(L, 1, &owner);
         return give(L, 4);
     }
     lua_pushvalue(L, 2);
@@ -45,7 +47,7 @@ static void make_own(lua_State *L)
     lua_pop(L, 1);
     lua_newtable(L);
     lua_pushvalue(L, 1);
-    lua_rawseti(L, -2, 1);
+    compat_rawsetp(L, -2, &owner);
     lua_pushvalue(L, lua_upvalueindex(2));
     lua_setmetatable(L, -2);
     lua_setfield(L, -2, "__index");

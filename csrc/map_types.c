@@ -63,8 +63,9 @@ static bool is_number(const struct ebpf_codec *codec, uint32_t size)
 void ebpf_map_settle(struct ebpf_map *map)
 {
     map->types_known = true;
-    map->numbers = (map->type == ABI_MAP_TYPE_HASH || map->type == ABI_MAP_TYPE_ARRAY || map->type == ABI_MAP_TYPE_LRU_HASH) &&
-                   is_number(map->key_codec, map->key_size) && is_number(map->value_codec, map->value_size);
+    map->numbers =
+        (map->type == ABI_MAP_TYPE_HASH || map->type == ABI_MAP_TYPE_ARRAY || map->type == ABI_MAP_TYPE_LRU_HASH) &&
+        is_number(map->key_codec, map->key_size) && is_number(map->value_codec, map->value_size);
 }
 
 /* { a prefix length, an address in one field }, as an LPM trie of addresses has it */

@@ -325,10 +325,18 @@ const struct ebpf_class ebpf_mprog_class = {
 };
 
 static const luaL_Reg functions[] = {
-    {"holding", mprog_holding},     {"new", mprog_new},     {"link", mprog_link}, {"attach", mprog_attach},
-    {"link_plain", mprog_link_plain}, {"attach_plain", mprog_attach_plain},
-    {"detach", mprog_detach},       {"query", mprog_query}, {"mode", mprog_mode}, {"describe", mprog_describe},
-    {"on_device", mprog_on_device}, {NULL, NULL},
+    {"holding", mprog_holding},
+    {"new", mprog_new},
+    {"link", mprog_link},
+    {"attach", mprog_attach},
+    {"link_plain", mprog_link_plain},
+    {"attach_plain", mprog_attach_plain},
+    {"detach", mprog_detach},
+    {"query", mprog_query},
+    {"mode", mprog_mode},
+    {"describe", mprog_describe},
+    {"on_device", mprog_on_device},
+    {NULL, NULL},
 };
 
 int ebpf_open_mprog(lua_State *L)

@@ -1,9 +1,33 @@
 -- Programs attached to a cgroup without a link: scenarios of the kernel's selftests cgroup_attach_multi,
 -- cgroup_attach_override and cgroup_attach_autodetach, the guards that the library adds, and BPF_F_REPLACE.
 
+local system = require "spec.support.system"
 local w = require "spec.support.world"
 
 w.describe("a program attached without a link", function(world)
+  it("needs no descriptors of its own, and outlives those it shares", function()
+    local program, hook, watching = world():program(), world():hook(), world():hook()
+    local cgroup = world():cgroup()
+    local own = world():keep(cgroup:mprog "cgroup_inet_egress")
+    local before = system.count_fds()
+    local attachment = world():keep(own:attach(program))
+    assert.equal(before, system.count_fds())
+    assert.equal(program:fd(), attachment:fd())
+    program:close()
+    own:close()
+    assert.equal(before, system.count_fds())
+    assert.matches("cgroup_inet_egress", tostring(attachment))
+    local other = world():program()
+    assert.is_true(attachment:replace(other))
+    assert.equal(other:id(), attachment:program_id())
+    assert.order(world():keep(cgroup:mprog "cgroup_inet_egress"):query(), other)
+    assert.is_true(attachment:detach())
+    assert.is_true(attachment:detach())
+    assert.is_true(attachment:close())
+    assert.order(hook:query())
+    assert.order(watching:query())
+  end)
+
   it("stays when its handle is closed, until it is detached by name", function()
     local hook = world():hook()
     local program = world():program()
@@ -264,19 +288,20 @@ w.describe("a program attached without a link", function(world)
 end)
 
 w.describe("a change that meets another's", function(world)
-  local core = require "ebpf.core"
+  local modules = {mode = require "ebpf.core".mprog, query = require "ebpf.entries"}
 
   -- Has somebody else change the list right after the library has looked at it: once.
   local function between(look, change, body)
-    local original = core.mprog[look]
-    core.mprog[look] = function(...)
-      core.mprog[look] = original
+    local module = modules[look]
+    local original = module[look]
+    module[look] = function(...)
+      module[look] = original
       local results = {original(...)}
       change()
       return results[1], results[2], results[3]
     end
     local ok, message = pcall(body)
-    core.mprog[look] = original
+    module[look] = original
     assert(ok, message)
   end
 

@@ -61,6 +61,35 @@ w.describe("every object", function(world)
     assert.has_error(function() getmetatable(things.link).__gc(things.map) end)
   end)
 
+  it("says that it is closed to whoever is finalized after it", function()
+    local heard
+    local function last_words(object)
+      local function body()
+        local ok, message = pcall(object.link.id, object.link)
+        heard = {ok, message}
+      end
+      if newproxy then -- luacheck: ignore
+        local proxy = newproxy(true) -- luacheck: ignore
+        getmetatable(proxy).__gc = body
+        return proxy
+      end
+      return setmetatable({}, {__gc = body})
+    end
+    local hook = world():hook()
+    local program = world():program()
+    ebpf.on_collect(function() end)
+    do
+      local object = {}
+      object.proxy = last_words(object)
+      object.link = assert(hook:link(program)) -- made later, so finalized before
+    end
+    collectgarbage()
+    collectgarbage()
+    require("spec.support.helper").listen()
+    assert.is_false(heard[1])
+    assert.matches("link is closed", heard[2])
+  end)
+
   it("closes its descriptors when it is collected", function()
     local before = system.count_fds()
     for _ = 1, 20 do
@@ -130,24 +159,25 @@ w.describe("every object", function(world)
       end
       local function check(what, result, _, errno) print(what, result, ebpf.errno[errno]) end
       check("link", hook:link(program))
-      check("attach", hook:attach(program))
+      local attachment = assert(hook:attach(program)) -- shares those of the program and of the hook
       check("cgroup", ebpf.cgroup.open(%q))
       check("load", ebpf.program.load{type = "cgroup_skb", insns = asm.verdict(1)})
       check("from_id", ebpf.program.from_id(program:id()))
       check("device", require "ebpf.core".device.index "lo")
       check("device", require "ebpf.core".device.name(1))
-      held[#held]:close() -- one free: an attachment needs two
-      check("attach", hook:attach(program))
+      held[#held]:close() -- one free
       local _, message, errno = require "ebpf.core".rootlet_program.load(1) -- two: its BTF's as well
       print("rootlet", message:find "processed %%d+ insns" == nil, ebpf.errno[errno])
       check("mprog", cgroup:mprog "cgroup_inet_ingress" ~= nil)
       for _, copy in ipairs(held) do copy:close() end
       held = nil
+      assert(attachment:detach())
+      attachment:close()
       print(#hook:query(), system.count_fds())
     ]]):format(world():cgroup():path(), world():cgroup():path()), "prlimit --nofile=64")
     assert.equal(table.concat({
-      "EMFILE\ttrue", "link\tnil\tEMFILE", "attach\tnil\tEMFILE", "cgroup\tnil\tEMFILE", "load\tnil\tEMFILE",
-      "from_id\tnil\tEMFILE", "device\tnil\tEMFILE", "device\tnil\tEMFILE", "attach\tnil\tEMFILE",
+      "EMFILE\ttrue", "link\tnil\tEMFILE", "cgroup\tnil\tEMFILE", "load\tnil\tEMFILE",
+      "from_id\tnil\tEMFILE", "device\tnil\tEMFILE", "device\tnil\tEMFILE",
       "rootlet\ttrue\tEMFILE", "mprog\ttrue\tnil",
     }, "\n"), output:match "^(.*)\n[^\n]*$")
     assert.equal("0", output:match "(%d+)\t%d+$")

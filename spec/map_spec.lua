@@ -58,6 +58,68 @@ w.describe("a map", function(world)
     assert.equal(value, map:get(1))
   end)
 
+  it("answers alike however often it is asked by name", function()
+    local map, other = create("array", 4, 8, 2), create("array", 4, 8, 2)
+    local get, raw = map.get, map.raw
+    for round = 1, 20 do
+      assert.equal(get, map.get)
+      assert.is_true(map:set(0, round))
+      assert.equal(round, map:get(0))
+      assert.equal(0, other:get(0))
+      assert.equal(raw, map.raw)
+      assert.is_nil(map.no_such_method)
+      assert.same({}, {map[1], map[true]})
+      assert.matches("^ebpf%.map: ", tostring(map))
+    end
+    assert.is_true(raw:close())
+    assert.not_equal(raw, map.raw) -- a new view, not the closed one
+    assert.equal(20, map.raw:get(0))
+    assert.is_true(map:close())
+    assert.misuse {{"map is closed", function() map:get(0) end}, {"map is closed", function() return map.raw end}}
+    assert.equal("ebpf.map (closed)", tostring(map))
+  end)
+
+  it("is collected however often it was asked", function()
+    for _ = 1, 20 do
+      local map = ebpf.map.create {type = "array", key_size = 4, value_size = 8, max_entries = 1}
+      for key = 1, 20 do
+        assert.is_nil((map:get(key)))
+      end
+    end
+    collectgarbage()
+    collectgarbage() -- no descriptor may be left
+  end)
+
+  it("reads and writes whole numbers of every width up to their limits, and refuses the next one", function()
+    for _, size in ipairs {1, 2, 4, 8} do
+      local keys, values = create("hash", size, 1, 8), create("array", 4, size, 1)
+      local bits = size * 8
+      local highest = size == 8 and (math.tointeger and -1 or "18446744073709551615") or 2 ^ bits - 1 -- luacheck: ignore
+      local wanted = {0, 1, size == 8 and 2 ^ 52 or 2 ^ (bits - 1) - 1, highest}
+      for _, number in ipairs(wanted) do
+        assert.is_true(values:set(0, number))
+        assert.equal(number, values:get(0))
+        assert.is_true(keys:set(number, 1))
+        assert.equal(1, keys:get(number))
+      end
+      assert.is_true(values:set(0, -1))
+      assert.equal(highest, values:get(0))
+      assert.is_nil((keys:get(2)))
+      if size < 8 then
+        assert.misuse {
+          {"value does not fit " .. size .. " bytes", function() values:set(0, 2 ^ bits) end},
+          {"value does not fit " .. size .. " bytes", function() values:set(0, -2 ^ (bits - 1) - 1) end},
+          {"key does not fit " .. size .. " bytes", function() keys:get(2 ^ bits) end},
+        }
+      end
+      assert.misuse {
+        {"of " .. size .. " bytes expected, got number", function() values:set(0, 1.5) end},
+        {"of " .. size .. " bytes expected, got number", function() keys:get(0.5) end},
+        {"of " .. size .. " bytes expected, got nil", function() values:set(0) end},
+      }
+    end
+  end)
+
   it("may be used by a finalizer that runs while a value is read, and even be closed by it", function()
     local map = create("array", 4, 24, 2)
     map:set(0, ("a"):rep(24))

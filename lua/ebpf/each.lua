@@ -13,28 +13,24 @@ local closing = {__close = function(walk) walk.done = true end}
 -- @return what a generic for takes: function, state, nil, state; state.skipped counts those that could not be opened
 function M.walk(functions, wanted)
   local walk = setmetatable({skipped = 0}, closing)
-  local id, lent = 0, nil
+  local step_to, id, lent = functions.next, 0, nil
   local function step()
-    if lent then
-      lent:close()
-      lent = nil
-    end
     while not walk.done do
-      local handle, skipped = functions.next(id)
+      local handle, skipped, number = step_to(id, lent)
       if handle == nil then
         error(skipped, 2) -- a message: what can't be walked at all must not look like an empty system
       end
       walk.skipped = walk.skipped + skipped
+      id, lent = number, handle or nil
       if not handle then
         walk.done = true
-        return nil
-      end
-      id = handle:id()
-      if not wanted or wanted(handle) then
-        lent = handle
+      elseif not wanted or wanted(handle) then
         return handle
       end
-      handle:close()
+    end
+    if lent then
+      lent:close()
+      lent = nil
     end
   end
   return step, walk, nil, walk
