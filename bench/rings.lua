@@ -45,6 +45,10 @@ function M.ring_typed()
   return consumer({type = "event"}, function(event) sum = sum + event.serial + event.mark end)
 end
 
+function M.ring_reuse()
+  return consumer({type = "event", reuse = true}, function(event) sum = sum + event.serial + event.mark end)
+end
+
 function M.ring_raw()
   return consumer(nil, function(bytes) sum = sum + #bytes end)
 end

@@ -25,6 +25,7 @@ M.rows = {
   {name = "counter", title = "read an mmapped counter", most = 150},
   -- half of C's records a second, and 0.8 of them
   {name = "ring_typed", title = "ring buffer, a typed record of 64 bytes", step = 10000, limit = 1 / 0.5},
+  {name = "ring_reuse", title = "the same, into one table", c = "ring_typed", step = 10000, limit = 1 / 0.5},
   {name = "ring_raw", title = "ring buffer, a raw record of 64 bytes", step = 10000, limit = 1 / 0.8},
 }
 

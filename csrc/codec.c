@@ -59,7 +59,7 @@ static const struct ebpf_codec *check(lua_State *L)
     return codec;
 }
 
-/* decode(bytes) -> value */
+/* decode(bytes, into) -> value */
 static int codec_decode(lua_State *L)
 {
     const struct ebpf_codec *codec = check(L);
@@ -67,11 +67,17 @@ static int codec_decode(lua_State *L)
     const char *bytes;
 
     luaL_checktype(L, 2, LUA_TSTRING);
-    lua_settop(L, 2);
+    lua_settop(L, 3);
     bytes = lua_tolstring(L, 2, &length);
     if (length < codec->size)
         return luaL_argerror(L, 2, lua_pushfstring(L, "%d bytes expected, got %d", (int)codec->size, (int)length));
-    ebpf_codec_push_all(L, codec, bytes, length);
+    if (lua_isnil(L, 3)) {
+        ebpf_codec_push_all(L, codec, bytes, length);
+        return 1;
+    }
+    luaL_checktype(L, 3, LUA_TTABLE);
+    luaL_argcheck(L, ebpf_codec_has_table(codec), 3, "values of this type are no tables");
+    ebpf_codec_fill(L, codec, bytes, length);
     return 1;
 }
 

@@ -88,6 +88,10 @@ void ebpf_codec_push(lua_State *L, const struct ebpf_codec *codec, const char *b
 /* The same of `length` bytes, not fewer than codec->size: what is more, a flexible array at the end has. */
 void ebpf_codec_push_all(lua_State *L, const struct ebpf_codec *codec, const char *bytes, size_t length);
 
+/* The same into the table on top, which a value of the type is, and into those that are in it. */
+void ebpf_codec_fill(lua_State *L, const struct ebpf_codec *codec, const char *bytes, size_t length);
+bool ebpf_codec_has_table(const struct ebpf_codec *codec);
+
 /* The Lua value at index as codec->size bytes; an error that names the path, from `what` on, as of this argument.
  * Neither allocates nor runs Lua, unless it fails. `mask` is as many bytes of room where codec->unions, else unused. */
 void ebpf_codec_check(lua_State *L, int index, const struct ebpf_codec *codec, char *bytes, char *mask,

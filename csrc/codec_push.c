@@ -13,6 +13,7 @@ struct push {
     const struct ebpf_codec *codec;
     const char *end; /* of the bytes */
     int names;       /* where the table of names is on the stack */
+    bool again;      /* tables that are there are filled again */
 };
 
 static void push_integer(lua_State *L, uint64_t bits, bool is_signed, unsigned width)
@@ -89,6 +90,23 @@ static void push_float(lua_State *L, const struct ebpf_node *node, const char *b
 }
 
 static void push_value(struct push *push, const struct ebpf_node *node, const char *bytes);
+static void fill(struct push *push, const struct ebpf_node *node, const char *bytes);
+
+static bool has_table(const struct ebpf_node *node)
+{
+    return node->kind == EBPF_ARRAY || node->kind == EBPF_STRUCT || node->kind == EBPF_UNION;
+}
+
+/* Pops what was there before; true if that was filled again. */
+static bool refill(struct push *push, const struct ebpf_node *node, const char *bytes)
+{
+    bool filled = lua_istable(push->L, -1);
+
+    if (filled)
+        fill(push, node, bytes);
+    lua_pop(push->L, 1);
+    return filled;
+}
 
 /* Elements of a flexible array are those that are there. */
 static uint32_t element_count(const struct push *push, const struct ebpf_node *node, const char *bytes)
@@ -100,31 +118,58 @@ static uint32_t element_count(const struct push *push, const struct ebpf_node *n
     return (uint32_t)((size_t)(push->end - bytes) / size);
 }
 
-static void push_array(struct push *push, const struct ebpf_node *node, const char *bytes)
+static void fill_array(struct push *push, const struct ebpf_node *node, const char *bytes)
 {
     const struct ebpf_node *element = &push->codec->nodes[node->first];
     uint32_t count = element_count(push, node, bytes);
+    lua_State *L = push->L;
 
-    lua_createtable(push->L, (int)count, 0);
-    for (uint32_t i = 0; i < count; i++) {
-        push_value(push, element, bytes + (size_t)i * element->size);
-        lua_rawseti(push->L, -2, (int)i + 1);
+    for (uint32_t i = 0; i < count; i++, bytes += element->size) {
+        if (push->again && has_table(element)) {
+            lua_rawgeti(L, -1, (int)i + 1);
+            if (refill(push, element, bytes))
+                continue;
+        }
+        push_value(push, element, bytes);
+        lua_rawseti(L, -2, (int)i + 1);
+    }
+    for (size_t left = push->again ? compat_rawlen(L, -1) : 0; left > count; left--) {
+        lua_pushnil(L);
+        lua_rawseti(L, -2, (int)left);
     }
 }
 
-static void push_fields(struct push *push, const struct ebpf_node *node, const char *bytes)
+static void fill_fields(struct push *push, const struct ebpf_node *node, const char *bytes)
 {
     const struct ebpf_node *child = push->codec->nodes + node->first;
+    lua_State *L = push->L;
 
     for (const struct ebpf_node *end = child + node->count; child < end; child++) {
         if (child->flags & EBPF_NAMELESS) {
-            push_fields(push, child, bytes + child->offset);
+            fill_fields(push, child, bytes + child->offset);
             continue;
         }
-        lua_rawgeti(push->L, push->names, (int)child->name);
+        lua_rawgeti(L, push->names, (int)child->name);
+        if (push->again && has_table(child)) {
+            lua_pushvalue(L, -1);
+            lua_rawget(L, -3);
+            if (refill(push, child, bytes + child->offset)) {
+                lua_pop(L, 1);
+                continue;
+            }
+        }
         push_value(push, child, bytes + child->offset);
-        lua_rawset(push->L, -3);
+        lua_rawset(L, -3);
     }
+}
+
+/* The table on top. */
+static void fill(struct push *push, const struct ebpf_node *node, const char *bytes)
+{
+    if (node->kind == EBPF_ARRAY)
+        fill_array(push, node, bytes);
+    else
+        fill_fields(push, node, bytes);
 }
 
 static void push_text(struct push *push, const struct ebpf_node *node, const char *bytes)
@@ -157,12 +202,21 @@ static void push_value(struct push *push, const struct ebpf_node *node, const ch
         push_text(push, node, bytes);
         break;
     case EBPF_ARRAY:
-        push_array(push, node, bytes);
+        lua_createtable(push->L, (int)element_count(push, node, bytes), 0);
+        fill_array(push, node, bytes);
         break;
     default:
         lua_createtable(push->L, 0, (int)node->fields);
-        push_fields(push, node, bytes);
+        fill_fields(push, node, bytes);
     }
+}
+
+static void begin(lua_State *L, struct push *push, const struct ebpf_codec *codec, const char *bytes, size_t length)
+{
+    *push = (struct push){.L = L, .codec = codec, .end = length > codec->size ? bytes + length : bytes};
+    luaL_checkstack(L, (int)codec->depth * 3 + 5, "a value that nests too deep");
+    lua_rawgeti(L, LUA_REGISTRYINDEX, codec->names_ref);
+    push->names = lua_gettop(L);
 }
 
 void ebpf_codec_push_all(lua_State *L, const struct ebpf_codec *codec, const char *bytes, size_t length)
@@ -175,12 +229,26 @@ void ebpf_codec_push_all(lua_State *L, const struct ebpf_codec *codec, const cha
         push_integer(L, load(root, bytes), root->flags & EBPF_SIGNED, width_of(root));
         return;
     }
-    push = (struct push){.L = L, .codec = codec, .end = length > codec->size ? bytes + length : bytes};
-    luaL_checkstack(L, (int)codec->depth * 2 + 4, "a value that nests too deep");
-    lua_rawgeti(L, LUA_REGISTRYINDEX, codec->names_ref);
-    push.names = lua_gettop(L);
+    begin(L, &push, codec, bytes, length);
     push_value(&push, codec->nodes, bytes);
     lua_remove(L, push.names);
+}
+
+bool ebpf_codec_has_table(const struct ebpf_codec *codec)
+{
+    return codec->nodes && has_table(codec->nodes);
+}
+
+void ebpf_codec_fill(lua_State *L, const struct ebpf_codec *codec, const char *bytes, size_t length)
+{
+    struct push push;
+
+    ebpf_codec_expect(L, codec);
+    begin(L, &push, codec, bytes, length);
+    push.again = true;
+    lua_pushvalue(L, -2);
+    fill(&push, codec->nodes, bytes);
+    lua_pop(L, 2);
 }
 
 void ebpf_codec_push(lua_State *L, const struct ebpf_codec *codec, const char *bytes)

@@ -152,13 +152,13 @@ static const struct ebpf_source perfbuf_source = {
 /* open(map, codec | nil, pages) -> perfbuf */
 static int perfbuf_open(lua_State *L)
 {
-    size_t pages = (size_t)luaL_checkinteger(L, 3);
+    size_t pages = (size_t)luaL_checkinteger(L, 4);
     struct perfbuf *perf = ebpf_handle_new(L, &perfbuf_class, 0);
     const struct ebpf_map *map;
     struct ebpf_log log = {0};
     int fd, error;
 
-    ebpf_records_keep_codec(L, lua_gettop(L), &perf->records, 2);
+    ebpf_records_keep(L, &perf->records, 2);
     map = ebpf_handle_check(L, 1, &ebpf_map_class);
     perf->records.source = &perfbuf_source;
     perf->records.map_id = map->handle.id;
@@ -233,6 +233,11 @@ static int perfbuf_timeout(lua_State *L)
     return ebpf_records_timeout(L, &check(L)->records);
 }
 
+static int perfbuf_reuses(lua_State *L)
+{
+    return ebpf_records_reuses(L, &check(L)->records);
+}
+
 static int perfbuf_counts(lua_State *L)
 {
     return ebpf_records_counts(L, &check(L)->records);
@@ -259,7 +264,8 @@ static const struct ebpf_class perfbuf_class = {
 };
 
 static const luaL_Reg functions[] = {
-    {"open", perfbuf_open}, {"step", perfbuf_step}, {"wait", perfbuf_wait}, {"counts", perfbuf_counts}, {NULL, NULL},
+    {"open", perfbuf_open},     {"step", perfbuf_step},     {"wait", perfbuf_wait},
+    {"counts", perfbuf_counts}, {"reuses", perfbuf_reuses}, {NULL, NULL},
 };
 
 int ebpf_open_perfbuf(lua_State *L)

@@ -18,15 +18,22 @@ enum { ROOM = 4096 };
 
 static const double stall_nap = 0.0001; /* seconds: a program writes a record in microseconds */
 
-void ebpf_records_keep_codec(lua_State *L, int index, struct ebpf_records *records, int codec)
+enum { CODEC = 1, TABLE }; /* what a userdata keeps */
+
+void ebpf_records_keep(lua_State *L, struct ebpf_records *records, int codec)
 {
     if (lua_isnoneornil(L, codec))
         return;
     records->codec = ebpf_codec_at(L, codec);
-    lua_createtable(L, 1, 0);
+    records->reuse = lua_toboolean(L, codec + 1) && ebpf_codec_has_table(records->codec);
+    lua_createtable(L, TABLE, 0);
     lua_pushvalue(L, codec);
-    lua_rawseti(L, -2, 1);
-    compat_keep(L, index);
+    lua_rawseti(L, -2, CODEC);
+    if (records->reuse) {
+        lua_newtable(L);
+        lua_rawseti(L, -2, TABLE);
+    }
+    compat_keep(L, -2);
 }
 
 static const char *word_of(const struct ebpf_records *records)
@@ -58,9 +65,15 @@ static int begin(struct ebpf_records *records)
     return ebpf_owner_here(&records->owner) ? records->source->begin(records) : EBUSY;
 }
 
+/* The userdata is at 1. */
 static void push_value(lua_State *L, const struct ebpf_records *records, const char *bytes, uint32_t length)
 {
-    if (records->codec && length >= records->codec->size)
+    if (records->reuse && length >= records->codec->size) {
+        compat_kept(L, 1);
+        lua_rawgeti(L, -1, TABLE);
+        lua_remove(L, -2);
+        ebpf_codec_fill(L, records->codec, bytes, length);
+    } else if (records->codec && length >= records->codec->size)
         ebpf_codec_push_all(L, records->codec, bytes, length);
     else
         lua_pushlstring(L, bytes, length);
@@ -156,6 +169,8 @@ int ebpf_records_consume(lua_State *L, struct ebpf_records *records)
     luaL_argcheck(L, max <= INT_MAX, 2, "a count is expected");
     if (!lua_isnil(L, 3))
         luaL_checktype(L, 3, LUA_TFUNCTION);
+    else
+        luaL_argcheck(L, !records->reuse, 3, "a function is expected: with reuse there is one table for all records");
     error = begin(records);
     if (error)
         return fail_begin(L, records, error);
@@ -245,6 +260,13 @@ int ebpf_records_timeout(lua_State *L, struct ebpf_records *records)
         lua_pushinteger(L, 0);
     else
         lua_pushnil(L);
+    return 1;
+}
+
+/* reuses() -> boolean: one table for all records */
+int ebpf_records_reuses(lua_State *L, const struct ebpf_records *records)
+{
+    lua_pushboolean(L, records->reuse);
     return 1;
 }
 

@@ -26,19 +26,22 @@ struct ebpf_records {
     struct ebpf_handle handle; /* its descriptor is the map's */
     const struct ebpf_source *source;
     const struct ebpf_codec *codec; /* kept by the userdata; NULL: bytes */
+    bool reuse;                     /* the userdata keeps a table for all of them */
     struct ebpf_owner owner;
     uint32_t map_id;
     uint64_t consumed, discarded, dropped;
 };
 
-/* The userdata at index keeps the Codec at the other index, or none for nil. */
-void ebpf_records_keep_codec(lua_State *L, int index, struct ebpf_records *records, int codec);
+/* The userdata on top keeps the Codec at index, or none for nil; and what is at the next says whether it has one table for
+ * all records. */
+void ebpf_records_keep(lua_State *L, struct ebpf_records *records, int codec);
 
 int ebpf_records_consume(lua_State *L, struct ebpf_records *records);
 int ebpf_records_step(lua_State *L, struct ebpf_records *records);
 int ebpf_records_wait(lua_State *L, struct ebpf_records *records);
 int ebpf_records_pollfd(lua_State *L, struct ebpf_records *records);
 int ebpf_records_timeout(lua_State *L, struct ebpf_records *records);
+int ebpf_records_reuses(lua_State *L, const struct ebpf_records *records);
 int ebpf_records_counts(lua_State *L, struct ebpf_records *records);
 
 #pragma GCC visibility pop

@@ -156,7 +156,7 @@ static int open_ring(struct ringbuf *ring, const struct ebpf_map *map)
     return 0;
 }
 
-/* open(map, codec | nil) -> ringbuf */
+/* open(map, codec | nil, reuse) -> ringbuf */
 static int ringbuf_open(lua_State *L)
 {
     struct ringbuf *ring = ebpf_handle_new(L, &ringbuf_class, 0);
@@ -172,7 +172,7 @@ static int ringbuf_open(lua_State *L)
     if (info.map_flags & ABI_F_RB_OVERWRITE)
         return ebpf_fail_why(L, ENOTSUP, "it overwrites what was not consumed (BPF_F_RB_OVERWRITE)", "ringbuf open",
                              "%u", map->handle.id);
-    ebpf_records_keep_codec(L, lua_gettop(L), &ring->records, 2);
+    ebpf_records_keep(L, &ring->records, 2);
     map = ebpf_handle_check(L, 1, &ebpf_map_class);
     if (open_ring(ring, map) == 0)
         return 1;
@@ -219,6 +219,11 @@ static int ringbuf_timeout(lua_State *L)
     return ebpf_records_timeout(L, &check(L)->records);
 }
 
+static int ringbuf_reuses(lua_State *L)
+{
+    return ebpf_records_reuses(L, &check(L)->records);
+}
+
 static int ringbuf_counts(lua_State *L)
 {
     return ebpf_records_counts(L, &check(L)->records);
@@ -260,7 +265,8 @@ static const struct ebpf_class ringbuf_class = {
 };
 
 static const luaL_Reg functions[] = {
-    {"open", ringbuf_open}, {"step", ringbuf_step}, {"wait", ringbuf_wait}, {"counts", ringbuf_counts}, {NULL, NULL},
+    {"open", ringbuf_open},     {"step", ringbuf_step},     {"wait", ringbuf_wait},
+    {"counts", ringbuf_counts}, {"reuses", ringbuf_reuses}, {NULL, NULL},
 };
 
 int ebpf_open_ringbuf(lua_State *L)

@@ -64,6 +64,7 @@ w.describe("a codec", function(world)
     for i, node in ipairs(layouts.types(type_seed)) do
       local of_type = assert(random_types:codec("t" .. i))
       assert.equal(sizes[i], of_type:size())
+      local before
       for j = 1, values do
         local bytes = output:read(sizes[i])
         local drawn = layouts.value(node, random)
@@ -72,6 +73,8 @@ w.describe("a codec", function(world)
         assert(agrees(drawn, read), "what C wrote was not read: " .. which)
         assert(of_type:encode(drawn) == bytes, "what C would was not written: " .. which)
         assert(of_type:encode(read) == bytes, "what was read was not written back: " .. which)
+        before = of_type:decode(bytes, before)
+        assert(agrees(drawn, before), "what C wrote was not read into the value before: " .. which)
       end
     end
     output:close()
@@ -244,6 +247,29 @@ w.describe("a codec", function(world)
     assert.misuse {{"value.items: a list of 0 expected, and 1 is beyond it", function()
       record:encode{size = 3, items = {{a = 1, b = 2}}}
     end}}
+  end)
+
+  it("fills the value that it read before, and the tables in it", function()
+    local record = assert(types:codec "struct record")
+    local value = record:decode "\3\0\0\0\0\0\0\0\1\0\2\0\3\0\4\0"
+    local items, first = value.items, value.items[1]
+    value.mine = true
+    assert.equal(value, record:decode("\4\0\0\0\0\0\0\0\5\0\6\0", value))
+    assert.equal(items, value.items)
+    assert.equal(first, value.items[1])
+    assert.same({size = 4, items = {{a = 5, b = 6}}, mine = true}, value)
+    value.items[1] = "no table"
+    value.items.extra = 1
+    record:decode("\4\0\0\0\0\0\0\0\7\0\8\0\9\0\10\0", value)
+    assert.same({{a = 7, b = 8}, {a = 9, b = 10}, extra = 1}, value.items)
+    value.items = nil
+    assert.same({size = 0, items = {}}, record:decode(("\0"):rep(8), {}))
+    assert.same({size = 0, items = {}, mine = true}, record:decode(("\0"):rep(8), value))
+    local number = assert(types:codec "__u32")
+    assert.misuse {
+      {"table expected, got number", function() record:decode(("\0"):rep(8), 1) end},
+      {"values of this type are no tables", function() number:decode(("\0"):rep(4), {}) end},
+    }
   end)
 
   it("leaves out what the kernel keeps in values for itself", function()

@@ -41,6 +41,19 @@ w.describe("a perf buffer", function(world)
     assert.same({consumed = 2, dropped = 0}, rb:counts())
   end)
 
+  it("gives all records in one table, if told to", function()
+    local rb = open{type = "event", reuse = true}
+    source:send(3)
+    local seen, tables = {}, {}
+    assert.equal(3, rb:poll(10000, nil, function(event)
+      seen[#seen + 1] = event.sequence
+      tables[event] = true
+    end))
+    table.sort(seen)
+    assert.same({0, 1, 2}, seen)
+    assert.is_nil(next(tables, next(tables)))
+  end)
+
   it("gives no more than asked for, keeps the rest and says that it is there", function()
     local rb = open{type = "event"}
     assert.is_nil(rb:timeout())

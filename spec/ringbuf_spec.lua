@@ -48,6 +48,39 @@ w.describe("a ring buffer", function(world)
     }, list)
   end)
 
+  it("gives all records in one table, if told to", function()
+    local rb = open{type = "event", reuse = true}
+    source:send(3)
+    local seen, first = {}, nil
+    assert.equal(2, rb:consume(2, function(event)
+      first = first or event
+      assert.equal(first, event)
+      assert.equal(3, #event.values)
+      seen[#seen + 1] = event.sequence .. event.reason .. event.values[1]
+    end))
+    for event in rb:events() do
+      assert.equal(first, event)
+      seen[#seen + 1] = event.sequence .. event.reason .. event.values[1]
+    end
+    assert.same({"0FIRST0", "1LATER1", "2LATER2"}, seen)
+    assert.misuse {
+      {"a function is expected: with reuse there is one table", function() rb:consume() end},
+      {"spec/ringbuf_spec.lua:%d+: .*a function is expected: with reuse there is one table", function()
+        local list = rb:poll(0)
+        return list
+      end},
+      {"boolean expected", function() ebpf.ringbuf.open(map, {type = "event", reuse = 1}) end},
+    }
+    source:send(1)
+    assert.equal(1, rb:poll(0, nil, function(event) assert.equal(3, event.sequence) end))
+  end)
+
+  it("has nothing to reuse where records are bytes", function()
+    local rb = open{reuse = true}
+    source:send(2)
+    assert.same({0, 1}, sequences(rb:consume()))
+  end)
+
   it("learns the type from whom it is told to, where the map is not from an Object", function()
     local pin = world():pin()
     assert(pin:put(map))

@@ -106,7 +106,9 @@ end
 --- The value that these bytes are.
 -- @function Codec:decode
 -- @string bytes of the type's size; what is more, a flexible array at the end has
--- @return the value
+-- @tparam[opt] table into what was decoded before, to be filled anew together with the tables in it; fields of other
+-- names stay
+-- @return the value; `into` if it is given
 
 --- The bytes of a value. Raises if it is none of the type, naming the path: "value.stats[3].bytes: …".
 -- @function Codec:encode

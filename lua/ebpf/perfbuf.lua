@@ -16,7 +16,8 @@ local DEFAULT_PAGES = 8
 
 --- Read a map of type perf_event_array: what is sent from now on.
 -- @tparam Map map
--- @tparam[opt] table opts `pages`: of each CPU's buffer, a power of two (default 8); `type`, `btf`: as for ringbuf.open
+-- @tparam[opt] table opts `pages`: of each CPU's buffer, a power of two (default 8); `type`, `btf`, `reuse`:
+-- as for ringbuf.open
 -- @treturn[1] Perfbuf
 -- @treturn[2] nil, message, errno: EINVAL (another type of map), ENOENT (no such C type), EPERM (no CAP_PERFMON),
 -- ENOMEM
@@ -24,7 +25,9 @@ local DEFAULT_PAGES = 8
 function M.open(map, opts)
   local what, operation = "perfbuf.open", "perfbuf open"
   options.expect(what, 1, map, "map")
-  opts = options.check(what, opts, {pages = "count", type = "string|codec", btf = "object|btf|program|map"})
+  opts = options.check(what, opts, {
+    pages = "count", type = "string|codec", btf = "object|btf|program|map", reuse = "boolean",
+  })
   local pages = opts.pages or DEFAULT_PAGES
   if math.log(pages) / math.log(2) % 1 ~= 0 or pages >= 2 ^ 31 then
     error(("bad option 'pages' to '%s' (power of two expected, got %s)"):format(what, tostring(pages)), 2)
@@ -38,7 +41,7 @@ function M.open(map, opts)
   if errno then
     return nil, message, errno
   end
-  return core.perfbuf.open(map, codec, pages)
+  return core.perfbuf.open(map, codec, opts.reuse, pages)
 end
 
 --- Consume records, without waiting: as Ringbuf:consume.

@@ -85,7 +85,7 @@ function M.open(opened, ring, word, map, opts, role)
     return nil, message, errno
   end
   local handle
-  handle, message, errno = ring.open(map, codec)
+  handle, message, errno = ring.open(map, codec, opts.reuse)
   if handle then
     opened[id] = handle
   end
@@ -104,7 +104,7 @@ end
 -- @string class
 function M.methods(module, class)
   local methods = module.methods
-  local step, wait, consume = module.step, module.wait, methods.consume
+  local step, wait, consume, reuses = module.step, module.wait, methods.consume, module.reuses
 
   -- A signal ends a nap in C, so that what Lua has set to run at signals runs.
   local function wait_out(self, timeout)
@@ -120,6 +120,10 @@ function M.methods(module, class)
       timeout = math.huge
     end
     check_timeout(class .. ":poll", timeout)
+    if fn == nil and reuses(self) then
+      error(("bad argument '3' to '%s:poll' (a function is expected: with reuse there is one table for all records)")
+        :format(class), 2)
+    end
     local ready, message, errno = wait_out(self, timeout)
     if ready == nil then
       return nil, message, errno

@@ -18,8 +18,10 @@ records.methods(core.ringbuf, "ringbuf")
 -- @tparam Map map
 -- @tparam[opt] table opts `type`: the C type of records, by its name ("event", "struct event") or a Codec (default:
 -- byte strings; one that is shorter than the type comes as a byte string too); `btf`: an Object, Btf, Program or Map
--- that knows the type, where the map is not from an Object; `dropped`: what the program counts of records that it could
--- not send, as a function or a Map (its element 0, over all CPUs)
+-- that knows the type, where the map is not from an Object; `reuse` = true: one table for all records, filled anew for
+-- each together with the tables in it, which leaves no garbage (keep copies; consume and poll then want a function);
+-- `dropped`: what the program counts of records that it could not send, as a function or a Map (its element 0, over all
+-- CPUs)
 -- @treturn[1] Ringbuf
 -- @treturn[2] nil, message, errno: EINVAL (another type of map), EBUSY (it is open here already), ENOENT (no such C
 -- type), ENOTSUP (BPF_F_RB_OVERWRITE), EPERM
@@ -32,7 +34,7 @@ records.methods(core.ringbuf, "ringbuf")
 function M.open(map, opts)
   options.expect("ringbuf.open", 1, map, "map")
   opts = options.check("ringbuf.open", opts, {
-    type = "string|codec", btf = "object|btf|program|map", dropped = "function|map",
+    type = "string|codec", btf = "object|btf|program|map", reuse = "boolean", dropped = "function|map",
   })
   options.open("ringbuf.open", "btf", opts.btf)
   local ring, message, errno = records.open(opened, core.ringbuf, "ringbuf", map, opts, "consumer")

@@ -13,5 +13,5 @@ return function(codec, bytes)
     return
   end
   assert(#encoded == codec:size())
-  codec:decode(encoded)
+  codec:decode(encoded, type(value) == "table" and value or nil)
 end

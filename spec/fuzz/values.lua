@@ -71,6 +71,9 @@ local function try_codec(codec, byte, text)
     value = disturb(value, byte, text)
   end
   local ok, encoded = pcall(codec.encode, codec, value)
+  if type(value) == "table" then
+    codec:decode(bytes, value) -- whatever is in there
+  end
   if not ok then
     assert(encoded:find "^bad argument #%d to '?.*value.*: ", encoded)
     return
