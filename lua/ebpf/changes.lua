@@ -15,7 +15,15 @@ local flag = core.abi.constants
 local errno_of = errors.errno
 local TRIES = 16
 
-local function moved_on(hook, operation)
+-- Looks and changes in one attempt, which the kernel refuses with ESTALE if somebody came in between: then again,
+-- unless the caller meant one revision.
+local function settle(hook, operation, opts, attempt)
+  for _ = 1, TRIES do
+    local done, message, number = attempt()
+    if done or number ~= errno_of.ESTALE or opts.revision then
+      return done, message, number
+    end
+  end
   return errors.fail(operation, named.subject(hook), "ESTALE", ("the hook changed %d times meanwhile"):format(TRIES))
 end
 
@@ -32,7 +40,7 @@ local mode_flags = {multi = flag.F_ALLOW_MULTI, override = flag.F_ALLOW_OVERRIDE
 -- In these modes the kernel replaces what is there without a word. So look first; and where there are revisions,
 -- let the kernel refuse if somebody came in between.
 function M.attach_single(hook, program, opts)
-  for _ = 1, TRIES do
+  return settle(hook, "attach", opts, function()
     local present, count, revision = core.mprog.mode(hook)
     if not present then
       return nil, count, revision
@@ -45,18 +53,13 @@ function M.attach_single(hook, program, opts)
         entry and entry.program_id or "?", opts.mode)
       return errors.fail("attach", named.subject(hook), "EEXIST", why)
     end
-    local attachment, message, number = core.mprog.attach(hook, program, mode_flags[opts.mode], 0,
-      opts.revision or revision)
-    if attachment or number ~= errno_of.ESTALE or opts.revision then
-      return attachment, message, number
-    end
-  end
-  return moved_on(hook, "attach")
+    return core.mprog.attach(hook, program, mode_flags[opts.mode], 0, opts.revision or revision)
+  end)
 end
 
 -- One program, mode override or exclusive: BPF_F_REPLACE is for lists only, and attaching replaces whatever is there.
 local function replace_single(hook, old, program, opts, flags)
-  for _ = 1, TRIES do
+  return settle(hook, "replace", opts, function()
     local list, message, number = entries.query(hook, 0)
     if not list then
       return nil, message, number
@@ -65,13 +68,8 @@ local function replace_single(hook, old, program, opts, flags)
       return errors.fail("replace", named.subject(hook), "ENOENT",
         ("program %s is not attached here"):format(named.id(old)))
     end
-    local attachment
-    attachment, message, number = core.mprog.attach(hook, program, flags, 0, opts.revision or list.revision)
-    if attachment or number ~= errno_of.ESTALE or opts.revision then
-      return attachment, message, number
-    end
-  end
-  return moved_on(hook, "replace")
+    return core.mprog.attach(hook, program, flags, 0, opts.revision or list.revision)
+  end)
 end
 
 -- A device's list refuses to replace a program by itself, which changes nothing and which a cgroup's accepts: it is
@@ -158,7 +156,7 @@ end
 -- Cgroups know no detaching by position, and on a device it would take off whatever stands there by then: the one that
 -- is there is found and named.
 function M.detach_at(hook, opts)
-  for _ = 1, TRIES do
+  return settle(hook, "detach", opts, function()
     local list, message, number = snapshot.take(hook, false, true)
     if not list then
       return nil, message, number
@@ -166,24 +164,20 @@ function M.detach_at(hook, opts)
     local entry = list[opts.at == "head" and 1 or #list]
     if not entry then
       return errors.fail("detach", named.subject(hook), "ENOENT", "nothing is attached here")
-    end
-    local handle, opened
-    if entry.link_ids then
+    elseif entry.link_ids then
       local why = "program %d is attached several times, and the %s one may be a link's: name what to detach"
       return errors.fail("detach", named.subject(hook), "EBUSY", why:format(entry.program_id, opts.at))
     end
-    handle, opened, number = named.program("hook:detach", "detach", hook, entry)
+    local handle
+    handle, message, number = named.program("hook:detach", "detach", hook, entry)
     if not handle then
-      return nil, opened, number
+      return nil, message, number
     end
     local done
     done, message, number = M.detach_from(hook, handle, {revision = opts.revision or list.revision})
     handle:close()
-    if done or number ~= errno_of.ESTALE or opts.revision then
-      return done, message, number
-    end
-  end
-  return moved_on(hook, "detach")
+    return done, message, number
+  end)
 end
 
 return M
