@@ -8,6 +8,7 @@
 # make soak                1,000,000 random steps a hook     KERNEL= (else this kernel, root), LUA=, SEED=, STEPS=
 # make valgrind            the same under valgrind           SPEC=
 # make bench               against C on libbpf (root)        KERNEL=6.12 ROW=link_update ROUNDS=15 COUNT=1000000
+# make bench-profile       where its time goes, by perf (root) ROW=link_update
 # make bench-callgrind     instructions a call (root)        RECORD=1 ROW=link_update
 # make fuzz                codecs and options, 10 minutes    FUZZ_SECONDS=
 # make shell               a prompt in the VM                KERNEL=6.12
@@ -151,6 +152,10 @@ bench: build/bench/libbpf build/bench/bench.bpf.o | needs-bench $(if $(KERNEL),n
 	@TIMEOUT=7200 $(if $(KERNEL),MEMORY=2048 spec/vm/run $(KERNEL)) env TIMEOUT=7200 ROUNDS=$(ROUNDS) COUNT=$(COUNT) \
 	    WRITE=$(if $(KERNEL),,yes) spec/vm/apart bench/run $(ROW)
 
+bench-profile: build/bench/libbpf build/bench/bench.bpf.o | needs-bench needs-profile
+	@for lua in lua5.4 luajit; do $(MAKE) --no-print-directory LUA=$$lua build || exit 1; done
+	@TIMEOUT=1800 WRITE=yes spec/vm/apart bench/profile $(ROW)
+
 # Instructions do not depend on the machine.
 bench-callgrind: | needs-bench needs-valgrind
 	@$(MAKE) --no-print-directory LUA=lua5.4 build
@@ -222,6 +227,6 @@ needs-test:  ; @$(DEPS) test $(tested)
 needs-bench: ; @$(DEPS) bench bpf lua5.4 luajit
 needs-%:     ; @$(DEPS) $*
 
-.PHONY: build all-luas env install bpf support test test-host soak valgrind bench bench-callgrind fuzz demo shell \
+.PHONY: build all-luas env install bpf support test test-host soak valgrind bench bench-profile bench-callgrind fuzz demo shell \
         fetch-kernels update-kernels features-table FORCE lint doc clean needs-build needs-test needs-bench
 SHELL = /bin/bash

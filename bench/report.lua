@@ -77,12 +77,12 @@ function M.syscalls_line(row, results)
   return ("%-52s %8s %8s %8s"):format(row.title, table.unpack(cells))
 end
 
---- Puts the lines between the two marks of a Markdown file.
-function M.write(path, lines)
+--- Puts the lines between the two marks of a Markdown file: "measured", "profiled".
+function M.write(path, mark, lines)
   local file = assert(io.open(path))
   local text = file:read "*a"
   file:close()
-  local first, last = "<!-- measured -->\n", "<!-- /measured -->"
+  local first, last = ("<!-- %s -->\n"):format(mark), ("<!-- /%s -->"):format(mark)
   local _, start = text:find(first, 1, true)
   local stop = text:find(last, 1, true)
   assert(start and stop, path .. " lacks the marks")

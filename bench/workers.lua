@@ -22,12 +22,13 @@ local function pinned(command)
   return "exec env " .. (M.cpu and ("taskset -c %d env "):format(M.cpu) or "") .. command
 end
 
---- Starts a worker of "c", "lua5.4" or "luajit"; nil if it doesn't have the row.
-function M.start(language, row, argument)
+--- Starts a worker of "c", "lua5.4" or "luajit", within a wrapper (perf) if one is given; nil if it doesn't have the
+-- row.
+function M.start(language, row, argument, wrapper)
   local answers = os.tmpname()
   os.remove(answers)
   assert(os.execute("mkfifo " .. answers))
-  local command = ("%s %s %s > %s"):format(M.command(language), row, argument or "", answers)
+  local command = ("%s %s %s > %s"):format(M.command(language, wrapper), row, argument or "", answers)
   local input = assert(io.popen(pinned(command), "w"))
   local output = assert(io.open(answers, "r"))
   os.remove(answers)
