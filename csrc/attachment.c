@@ -36,16 +36,13 @@ struct ebpf_attachment *ebpf_attachment_prepare(lua_State *L, int holder, int pr
     attachment->hook = *hook;
     attachment->flags = flags;
     shared = ebpf_handle_share(ebpf_handle_check(L, program, &ebpf_program_class));
-    if (!shared)
-        return NULL;
-    ebpf_handle_own_shared(attachment, shared);
-    if (hook->fd >= 0)
+    if (shared)
+        ebpf_handle_own_shared(attachment, shared);
+    if (shared && hook->fd >= 0)
         attachment->place = share_place(lua_touserdata(L, holder));
-    if (hook->fd < 0 || attachment->place)
-        return attachment;
-    ebpf_handle_close(attachment);
-    errno = ENOMEM;
-    return NULL;
+    if (!shared || (hook->fd >= 0 && !attachment->place))
+        luaL_error(L, "not enough memory");
+    return attachment;
 }
 
 static struct ebpf_attachment *check(lua_State *L, int index)
@@ -69,29 +66,51 @@ static int attachment_set_detached(lua_State *L)
     return 0;
 }
 
-/* detach(attachment) -> true, or false: it wants a closer look. On a cgroup the kernel takes a program's name only where the
- * hook's mode is multi: in the others it would take off whatever is there. */
+/* On a cgroup the kernel compares the program only where the hook's mode is multi; in the others it takes off whatever is
+ * there. Either the list is as those left it who share the place, which its revision says, or the hook is asked. 0, or -1:
+ * it wants a closer look. */
+static int detach_from_cgroup(struct ebpf_attachment *attachment)
+{
+    const struct ebpf_hook *hook = &attachment->hook;
+    struct ebpf_shared *place = attachment->place;
+    struct bpf_cmd_position position = {.revision = place->revision};
+    struct abi_prog_query attr = {.target = (uint32_t)hook->fd, .attach_type = hook->attach_type};
+
+    place->revision = 0;
+    if (position.revision) {
+        if (bpf_cmd_prog_detach((uint32_t)hook->fd, attachment->handle.fd, hook->attach_type, &position) == 0) {
+            place->revision = position.revision + 1;
+            return 0;
+        }
+        if (errno != ESTALE)
+            return -1;
+    }
+    if (bpf_cmd_prog_query(&attr) < 0 || !attr.count || !(attr.attach_flags & ABI_F_ALLOW_MULTI))
+        return -1;
+    position.revision = attr.revision; /* 0: this kernel keeps none */
+    if (bpf_cmd_prog_detach((uint32_t)hook->fd, attachment->handle.fd, hook->attach_type, &position) < 0)
+        return -1;
+    place->revision = attr.revision ? attr.revision + 1 : 0;
+    return 0;
+}
+
+static int detach_from_device(struct ebpf_attachment *attachment)
+{
+    static const struct bpf_cmd_position anywhere;
+
+    return bpf_cmd_prog_detach(attachment->hook.ifindex, attachment->handle.fd, attachment->hook.attach_type,
+                               &anywhere);
+}
+
+/* detach(attachment) -> true; or false: it wants a closer look */
 static int attachment_detach(lua_State *L)
 {
     struct ebpf_attachment *attachment = ebpf_handle_at(L, 1, &ebpf_attachment_class);
-    static const struct bpf_cmd_position anywhere;
-    uint32_t target;
 
-    lua_pushboolean(L, 0);
-    if (!attachment)
-        return 1;
-    target = ebpf_hook_target(&attachment->hook);
-    if (!attachment->detached && attachment->hook.fd >= 0) {
-        struct abi_prog_query attr = {.target = target, .attach_type = attachment->hook.attach_type};
-
-        if (bpf_cmd_prog_query(&attr) < 0 || !attr.count || !(attr.attach_flags & ABI_F_ALLOW_MULTI))
-            return 1;
-    }
-    if (!attachment->detached &&
-        bpf_cmd_prog_detach(target, attachment->handle.fd, attachment->hook.attach_type, &anywhere) < 0)
-        return 1;
-    attachment->detached = true;
-    lua_pushboolean(L, 1);
+    if (attachment && !attachment->detached)
+        attachment->detached =
+            (attachment->place ? detach_from_cgroup(attachment) : detach_from_device(attachment)) == 0;
+    lua_pushboolean(L, attachment && attachment->detached);
     return 1;
 }
 

@@ -50,6 +50,7 @@ struct ebpf_shared *ebpf_handle_share(void *data)
             return NULL;
         handle->shared->fd = handle->fd;
         handle->shared->holders = 1;
+        handle->shared->revision = 0;
     }
     handle->shared->holders++;
     return handle->shared;

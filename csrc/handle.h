@@ -27,6 +27,8 @@ struct ebpf_class {
 struct ebpf_shared {
     int fd;
     unsigned holders;
+    uint64_t
+        revision; /* of the list on a cgroup's hook, as its holders left it, in mode multi or empty; 0: not known */
 };
 
 struct ebpf_handle {

@@ -34,7 +34,7 @@ extern const struct ebpf_class ebpf_mprog_class, ebpf_attachment_class;
 const struct ebpf_hook *ebpf_hook_check(lua_State *L, int index, const char **where);
 uint32_t ebpf_hook_target(const struct ebpf_hook *hook);
 
-/* Pushes an Attachment of the Program at one index to the hook of the Mprog or Attachment at another; NULL with errno. */
+/* Pushes an Attachment, of the Program at one index to the hook of the Mprog or Attachment at another. */
 struct ebpf_attachment *ebpf_attachment_prepare(lua_State *L, int holder, int program, uint32_t flags);
 
 #pragma GCC visibility pop

@@ -107,23 +107,36 @@ static int create_link(lua_State *L, const struct bpf_cmd_position *position)
     return 1;
 }
 
-static int attach(lua_State *L, struct bpf_cmd_position *position, int replaced)
+/* The Attachment on top, which holds the program already. */
+static int attach(lua_State *L, struct ebpf_attachment *attachment, int replaced,
+                  const struct bpf_cmd_position *position)
 {
-    const char *where, *operation = replaced >= 0 ? "replace" : "attach";
-    struct ebpf_attachment *attachment = ebpf_attachment_prepare(L, 1, 2, position->flags & KEPT_FLAGS);
+    const char *where;
     const struct ebpf_hook *hook = ebpf_hook_check(L, 1, &where);
+    int error;
 
-    if (!attachment)
-        return fail_on(L, errno, operation, hook, where);
-    position->flags |= replaced >= 0 ? ABI_F_REPLACE : 0;
     if (bpf_cmd_prog_attach(ebpf_hook_target(hook), attachment->handle.fd, hook->attach_type,
-                            replaced >= 0 ? replaced : 0, position) < 0) {
-        int error = errno;
+                            replaced >= 0 ? replaced : 0, position) == 0)
+        return 1;
+    error = errno;
+    ebpf_handle_close(attachment);
+    return fail_on(L, error, replaced >= 0 ? "replace" : "attach", hook, where);
+}
 
-        ebpf_handle_close(attachment);
-        return fail_on(L, error, operation, hook, where);
-    }
-    return 1;
+/* Where the list's revision is known it is said, so that it is known afterwards too, and detaching needn't ask. */
+static bool attach_to_known(struct ebpf_attachment *attachment, struct bpf_cmd_position *position)
+{
+    struct ebpf_shared *place = attachment->place;
+    bool done;
+
+    if (!place || !place->revision)
+        return false;
+    position->revision = place->revision;
+    done =
+        bpf_cmd_prog_attach((uint32_t)place->fd, attachment->handle.fd, attachment->hook.attach_type, 0, position) == 0;
+    place->revision = done ? position->revision + 1 : 0;
+    position->revision = 0;
+    return done;
 }
 
 /* Without options, which is what is called most: a Mprog and a Program, both open; else false, and nothing is done. */
@@ -147,15 +160,15 @@ static int mprog_link_plain(lua_State *L)
 static int mprog_attach_plain(lua_State *L)
 {
     struct bpf_cmd_position position = {0};
-    const struct ebpf_mprog *mprog;
+    struct ebpf_attachment *attachment;
 
-    if (plain(L)) {
-        mprog = lua_touserdata(L, 1);
-        position.flags = mprog->hook.fd >= 0 ? ABI_F_ALLOW_MULTI : 0;
-        return attach(L, &position, -1);
+    if (!plain(L)) {
+        lua_pushboolean(L, 0);
+        return 1;
     }
-    lua_pushboolean(L, 0);
-    return 1;
+    position.flags = ((struct ebpf_mprog *)lua_touserdata(L, 1))->hook.fd >= 0 ? ABI_F_ALLOW_MULTI : 0;
+    attachment = ebpf_attachment_prepare(L, 1, 2, position.flags & KEPT_FLAGS);
+    return attach_to_known(attachment, &position) ? 1 : attach(L, attachment, -1, &position);
 }
 
 /* link(hook, program, flags, relative, revision) -> link */
@@ -172,20 +185,20 @@ static int mprog_link(lua_State *L)
 static int mprog_attach(lua_State *L)
 {
     struct bpf_cmd_position position = check_position(L, 3);
+    struct ebpf_attachment *attachment;
+    int replaced;
 
-    return attach(L, &position, program_fd(L, 6));
+    lua_settop(L, 6);
+    attachment = ebpf_attachment_prepare(L, 1, 2, position.flags & KEPT_FLAGS);
+    replaced = program_fd(L, 6);
+    position.flags |= replaced >= 0 ? ABI_F_REPLACE : 0;
+    return attach(L, attachment, replaced, &position);
 }
 
 /* holding(hook, program) -> attachment, of a program that is attached already */
 static int mprog_holding(lua_State *L)
 {
-    const char *where;
-
-    if (!ebpf_attachment_prepare(L, 1, 2, 0)) {
-        const struct ebpf_hook *hook = ebpf_hook_check(L, 1, &where);
-
-        return fail_on(L, errno, "attach", hook, where);
-    }
+    ebpf_attachment_prepare(L, 1, 2, 0);
     return 1;
 }
 
