@@ -33,7 +33,7 @@ out     = build/$(lua)
 so      = $(out)/ebpf/core.so
 objects = $(patsubst csrc/%.c,$(out)/%.o,$(wildcard csrc/*.c))
 headers = $(if $(LUA_INCDIR),-I$(LUA_INCDIR),$(shell pkg-config --cflags $(lua)))
-flags   = -std=gnu11 -fPIC -fvisibility=hidden -Wall -Wextra -Werror -MMD
+flags   = -std=gnu11 -fPIC -fno-plt -fvisibility=hidden -Wall -Wextra -Werror -MMD
 
 build: $(so) ; @:
 
