@@ -89,11 +89,32 @@ show("pin", opens(function() return ebpf.pin.at(pin:path()) end))
 show("what is pinned", opens(function() return pin:get() end))
 show("lock", opens(function() return ebpf.pin.lock(directory) end))
 show("object", opens(function() return ebpf.object.open "build/bench/bench.bpf.o" end))
-local uncollected = 0
-show("link by id, collected", function()
-  assert(ebpf.link.from_id(link:id()))
-  uncollected = uncollected + 1
-  if uncollected % 1000 == 0 then
-    collectgarbage() -- it doesn't count descriptors
-  end
-end)
+local rings = {}
+for _, kind in ipairs {"ringbuf", "user_ringbuf"} do
+  rings[kind] = place.keep(ebpf.map.create{type = kind, key_size = 0, value_size = 0, max_entries = 4096})
+end
+show("ring buffer", opens(function() return ebpf.ringbuf.open(rings.ringbuf) end))
+show("user ring buffer", opens(function() return ebpf.user_ringbuf.open(rings.user_ringbuf) end))
+local events = place.keep(ebpf.map.create{type = "perf_event_array", key_size = 4, value_size = 4, max_entries = 64})
+show("perf buffer", opens(function() return ebpf.perfbuf.open(events, {pages = 1}) end))
+local mapped = place.keep(ebpf.map.create{
+  type = "array", key_size = 4, value_size = 8, max_entries = 1, flags = 2 ^ 10, -- BPF_F_MMAPABLE
+})
+show("memory of a map", opens(function() return mapped:mmap() end))
+local object = place.keep(ebpf.object.open "build/bench/bench.bpf.o")
+show("types of an object", opens(function() return object:btf() end))
+
+local function collected(name, open, pause)
+  local uncollected = 0
+  show(name, function()
+    assert(open())
+    uncollected = uncollected + 1
+    if uncollected % pause == 0 then
+      collectgarbage() -- it counts neither descriptors nor memory of C
+    end
+  end)
+end
+
+collected("link by id, collected", function() return ebpf.link.from_id(link:id()) end, 1000)
+local types = place.keep(object:btf())
+collected("codec, collected", function() return types:codec "struct event" end, 1000)
