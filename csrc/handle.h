@@ -23,12 +23,12 @@ struct ebpf_class {
     void (*describe)(lua_State *L, const struct ebpf_handle *handle); /* pushes text for tostring; NULL: "id N" */
 };
 
-/* A descriptor that several handles use: the last of them closes it. */
+/* A descriptor that several handles use: the last of them closes it. Where it is a hook's, `revision` is that of the list as
+ * they left it, in mode multi or empty; 0: not known. */
 struct ebpf_shared {
     int fd;
     unsigned holders;
-    uint64_t
-        revision; /* of the list on a cgroup's hook, as its holders left it, in mode multi or empty; 0: not known */
+    uint64_t revision;
 };
 
 struct ebpf_handle {

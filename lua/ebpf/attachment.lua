@@ -1,5 +1,6 @@
 --- Attachments: programs attached without a link. The hook owns them: they stay when the handle is closed, and when
--- the process ends. They are made by Mprog:attach and Mprog:replace.
+-- the process ends. They are made by Mprog:attach and Mprog:replace, and share the descriptors of the Program and of
+-- the Mprog, which stay as long as one of them needs them: `fd` and `cloexec` are the Program's own.
 -- @module ebpf.attachment
 
 local changes = require "ebpf.changes"
