@@ -30,13 +30,8 @@ struct {
     __uint(max_entries, 1 << 20);
 } events SEC(".maps");
 
-static long write_one(__u32 index, void *context)
+static void fill(struct event *event, __u32 index)
 {
-    struct event *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
-
-    (void)context;
-    if (!event)
-        return 1;
     event->time = index * 1000ULL;
     event->serial = index;
     event->bytes = 1500;
@@ -49,6 +44,16 @@ static long write_one(__u32 index, void *context)
     event->verdict = 1;
     event->family = 2;
     event->length = 1500;
+}
+
+static long write_one(__u32 index, void *context)
+{
+    struct event *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+
+    (void)context;
+    if (!event)
+        return 1;
+    fill(event, index);
     bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
     return 0;
 }
@@ -58,6 +63,18 @@ SEC("cgroup/sysctl") int produce(struct bpf_sysctl *context)
     (void)context;
     bpf_loop(BATCH, write_one, NULL, 0);
     __sync_fetch_and_add(&counter, 1);
+    return 1;
+}
+
+/* A record for each packet, which wakes whoever waits. */
+SEC("cgroup_skb/egress") int send(struct __sk_buff *packet)
+{
+    struct event *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+
+    if (event) {
+        fill(event, packet->len);
+        bpf_ringbuf_submit(event, 0);
+    }
     return 1;
 }
 

@@ -1,7 +1,7 @@
 -- What is measured, and what it must reach. `limit` is the library's time as a multiple of C's, `most` is in ns.
 -- `c` and `lua`: the row's name in bench.c and worker.lua, where it isn't `name`; `argument` goes to both; `hold`: so
 -- many links are there meanwhile; `step`: operations are done in multiples of it; `slow`: an operation is many system
--- calls.
+-- calls; `live`: it takes another process.
 
 local M = {}
 
@@ -24,9 +24,14 @@ M.rows = {
     limit = 0.6, slow = true},
   {name = "counter", title = "read an mmapped counter", most = 150},
   -- half of C's records a second, and 0.8 of them
-  {name = "ring_typed", title = "ring buffer, a typed record of 64 bytes", step = 10000, limit = 1 / 0.5},
-  {name = "ring_reuse", title = "the same, into one table", c = "ring_typed", step = 10000, limit = 1 / 0.5},
-  {name = "ring_raw", title = "ring buffer, a raw record of 64 bytes", step = 10000, limit = 1 / 0.8},
+  {name = "ring_live_typed", title = "live ring buffer, a typed record a packet", step = 10000, live = true,
+    limit = 1 / 0.5},
+  {name = "ring_live_raw", title = "live ring buffer, a raw record a packet", step = 10000, live = true,
+    limit = 1 / 0.8},
+  {name = "ring_typed", title = "full ring buffer, a typed record of 64 bytes", step = 10000, limit = 1 / 0.5},
+  {name = "ring_reuse", title = "full ring buffer, the same into one table", c = "ring_typed", step = 10000,
+    limit = 1 / 0.5},
+  {name = "ring_raw", title = "full ring buffer, a raw record of 64 bytes", step = 10000, limit = 1 / 0.8},
 }
 
 -- Cost as work grows. `hold`: the number is of links that are there, not an argument; `others`: one of them is the
