@@ -347,7 +347,7 @@ w.describe("tcx", function(world)
     if features.tcx.supported then
       local by_index = world():keep(ebpf.mprog.open(1, "tcx_ingress"))
       assert.equal("lo", by_index:describe().where)
-      assert.fails({ebpf.mprog.open(99999, "tcx_ingress")}, "ENODEV", "no device of this index")
+      assert.fails({ebpf.mprog.open(999, "tcx_ingress")}, "ENODEV", "no device of this index")
     else
       assert.fails({ebpf.mprog.open("lo", "tcx_ingress")}, "ENOTSUP", "tcx needs Linux 6.6 (probed: absent)")
     end
