@@ -261,3 +261,19 @@ int bpf_cmd_fd_by_id(enum abi_cmd command, uint32_t id)
 
     return move_up(bpf_cmd(command, &attr, sizeof(attr)));
 }
+
+int bpf_cmd_step(struct bpf_cmd_walk *walk)
+{
+    uint32_t before = walk->id;
+
+    walk->fd = walk->dense && before < UINT32_MAX ? bpf_cmd_fd_by_id(walk->fd_by_id, before + 1) : -1;
+    if (walk->fd >= 0) {
+        walk->id++;
+        return 0;
+    }
+    if (bpf_cmd_next_id(walk->next_id, before, &walk->id) < 0)
+        return -1;
+    walk->dense = walk->id == before + 1;
+    walk->fd = bpf_cmd_fd_by_id(walk->fd_by_id, walk->id);
+    return 0;
+}

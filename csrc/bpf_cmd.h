@@ -56,6 +56,17 @@ int bpf_cmd_probe_path_fd(void);
 int bpf_cmd_next_id(enum abi_cmd command, uint32_t start, uint32_t *next);
 int bpf_cmd_fd_by_id(enum abi_cmd command, uint32_t id);
 
+/* A step of a walk in order of id. Objects that were made one after the other have numbers one after the other: while that
+ * is so, the next one is opened without asking which it is. */
+struct bpf_cmd_walk {
+    enum abi_cmd next_id, fd_by_id;
+    uint32_t id; /* 0 at the start, then that of the object */
+    bool dense;  /* the last step was to the next number */
+    int fd;      /* of the object; -1 with errno: it is gone, or may not be opened */
+};
+
+int bpf_cmd_step(struct bpf_cmd_walk *walk); /* -1 with ENOENT at the end */
+
 /* The same call again, after EINTR or EAGAIN: PROG_LOAD gives EAGAIN when a signal is pending, *_GET_FD_BY_ID for a link not
  * settled yet. */
 int bpf_cmd_again(enum abi_cmd command, void *attr, size_t size);

@@ -188,26 +188,27 @@ static void push_owner(lua_State *L, const struct abi_link_info *info, uint64_t 
  * In one call, because a cgroup's query tells no link ids (6.18) and every question after them walks the whole system. */
 static int link_on_cgroups(lua_State *L)
 {
-    uint32_t attach_type = ebpf_check_u32(L, 1), id = 0, found_type;
+    struct bpf_cmd_walk walk = {.next_id = ABI_LINK_GET_NEXT_ID, .fd_by_id = ABI_LINK_GET_FD_BY_ID};
+    uint32_t attach_type = ebpf_check_u32(L, 1), found_type;
     int cgroups = lua_gettop(L) - 1, count = 0, skipped = 0, dying = 0;
     uint64_t *wanted = compat_newuserdata(L, sizeof(*wanted) * (size_t)(cgroups + 1));
 
     for (int i = 0; i < cgroups; i++)
         wanted[i] = ebpf_check_u64(L, i + 2);
     lua_newtable(L);
-    while (bpf_cmd_next_id(ABI_LINK_GET_NEXT_ID, id, &id) == 0) {
+    while (bpf_cmd_step(&walk) == 0) {
         struct abi_link_info info = {0};
         uint32_t length = sizeof(info);
         uint64_t cgroup_id;
-        int fd = bpf_cmd_fd_by_id(ABI_LINK_GET_FD_BY_ID, id), result;
+        int result;
 
-        if (fd < 0) {
+        if (walk.fd < 0) {
             skipped++;
             dying += errno == ENOENT || errno == EAGAIN;
             continue;
         }
-        result = bpf_cmd_info(fd, &info, &length);
-        close(fd);
+        result = bpf_cmd_info(walk.fd, &info, &length);
+        close(walk.fd);
         if (result < 0 || info.type != ABI_LINK_TYPE_CGROUP)
             continue;
         memcpy(&cgroup_id, info.arm, sizeof(cgroup_id));

@@ -149,30 +149,28 @@ static int from_fd(lua_State *L)
     return ebpf_fail_why(L, EINVAL, lua_tostring(L, -1), "from_fd", "%s, descriptor %u", word, number);
 }
 
-/* next(id, lent) -> handle, skipped, id; false at the end. Those that vanish or may not be opened are skipped and counted.
- * lent: the one before, which is closed. */
+/* next(id, lent, dense) -> handle, skipped, id, dense; false at the end. Those that vanish or may not be opened are skipped and
+ * counted. lent: the one before, which is closed. */
 static int next(lua_State *L)
 {
     const struct kind *kind = upvalue_kind(L);
-    uint32_t id = ebpf_opt_u32(L, 1, 0);
+    struct bpf_cmd_walk walk = {kind->next_id, kind->fd_by_id, ebpf_opt_u32(L, 1, 0), lua_toboolean(L, 3), -1};
     struct ebpf_handle *lent = ebpf_handle_at(L, 2, kind->class), *handle;
     int skipped = 0;
 
     if (lent)
         ebpf_handle_end(L, lent);
     handle = ebpf_handle_new(L, kind->class, 0);
-
-    while (bpf_cmd_next_id(kind->next_id, id, &id) == 0) {
-        int fd = bpf_cmd_fd_by_id(kind->fd_by_id, id);
-
-        if (fd >= 0 && adopt(handle, fd) == 0) {
-            handle->id = id;
+    while (bpf_cmd_step(&walk) == 0) {
+        if (walk.fd >= 0 && adopt(handle, walk.fd) == 0) {
+            handle->id = walk.id;
             lua_pushinteger(L, skipped);
-            lua_pushinteger(L, (lua_Integer)id);
-            return 3;
+            lua_pushinteger(L, (lua_Integer)walk.id);
+            lua_pushboolean(L, walk.dense);
+            return 4;
         }
         if (errno == EMFILE || errno == ENFILE)
-            return ebpf_fail(L, errno, "each", "%s %u", ebpf_class_word(kind->class), id);
+            return ebpf_fail(L, errno, "each", "%s %u", ebpf_class_word(kind->class), walk.id);
         skipped++;
     }
     if (errno != ENOENT)

@@ -2,6 +2,7 @@
 
 local core = require "ebpf.core"
 local ebpf = require "ebpf"
+local system = require "spec.support.system"
 local w = require "spec.support.world"
 
 w.describe("a query that walks the links of a cgroup", function(world)
@@ -67,6 +68,47 @@ w.describe("a query that walks the links of a cgroup", function(world)
 end)
 
 w.describe("a walk over links", function(world)
+  it("meets each once and in order, whether its number is the next or others are missing between", function()
+    local hook = world():hook()
+    local program = world():program()
+    local links, wanted = {}, {}
+    for number = 1, 24 do
+      links[number] = world():keep(hook:link(program))
+    end
+    for number, link in ipairs(links) do
+      local gone = number % 5 == 0 or number > 10 and number < 14 or number == 24
+      wanted[#wanted + 1] = not gone and link:id() or nil
+      if gone then
+        link:close()
+      end
+    end
+    local function walk(during)
+      local found = {}
+      for link in ebpf.link.each{program = program} do
+        found[#found + 1] = link:id()
+        during(#found)
+      end
+      return found
+    end
+    assert.is_true(system.eventually(function() return #hook:query() == #wanted end))
+    assert.same(wanted, walk(function() end))
+    assert.equal(#wanted, #hook:query())
+    for index, entry in ipairs(hook:query()) do
+      assert.same(wanted, entry.link_ids, index)
+    end
+    local added
+    local found = walk(function(count)
+      added = count == #wanted and world():keep(hook:link(program)) or added
+    end)
+    wanted[#wanted + 1] = added:id()
+    assert.same(wanted, found)
+    assert.same(wanted, walk(function(count) -- the first has been met by then
+      if count == 3 then
+        links[1]:close()
+      end
+    end))
+  end)
+
   it("can be of one device", function()
     local pass = world():program(nil, {type = "xdp"})
     local link = world():keep(ebpf.link.xdp("lo", pass, {mode = "generic"}))

@@ -13,15 +13,15 @@ local closing = {__close = function(walk) walk.done = true end}
 -- @return what a generic for takes: function, state, nil, state; state.skipped counts those that could not be opened
 function M.walk(functions, wanted)
   local walk = setmetatable({skipped = 0}, closing)
-  local step_to, id, lent = functions.next, 0, nil
+  local step_to, id, lent, dense = functions.next, 0, nil, false
   local function step()
     while not walk.done do
-      local handle, skipped, number = step_to(id, lent)
+      local handle, skipped, number, next_number = step_to(id, lent, dense)
       if handle == nil then
         error(skipped, 2) -- a message: what can't be walked at all must not look like an empty system
       end
       walk.skipped = walk.skipped + skipped
-      id, lent = number, handle or nil
+      id, lent, dense = number, handle or nil, next_number
       if not handle then
         walk.done = true
       elseif not wanted or wanted(handle) then
