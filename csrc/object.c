@@ -112,6 +112,27 @@ static int object_open(lua_State *L)
     return 1;
 }
 
+/* What the file says of its maps' types. libbpf forgets it as it loads, of types of maps that the kernel takes no BTF for:
+ * queues, stacks, sockmaps, maps of maps … False: memory is out. */
+static bool note_types(struct ebpf_object *object)
+{
+    const struct bpf_map *map;
+    size_t count = 0;
+
+    bpf_object__for_each_map(map, object->object) count++;
+    if (!object->map_types)
+        object->map_types = calloc(count + 1, 2 * sizeof(*object->map_types));
+    if (!object->map_types)
+        return false;
+    count = 0;
+    bpf_object__for_each_map(map, object->object)
+    {
+        object->map_types[count++] = bpf_map__btf_key_type_id(map);
+        object->map_types[count++] = bpf_map__btf_value_type_id(map);
+    }
+    return true;
+}
+
 /* load() -> true; a second time too */
 static int object_load(lua_State *L)
 {
@@ -120,6 +141,8 @@ static int object_load(lua_State *L)
     int result = 0;
 
     if (!object->loaded) {
+        if (!note_types(object))
+            return ebpf_fail(L, ENOMEM, "object load", "%s", object->name);
         ebpf_log_begin(&log);
         result = bpf_object__load(object->object);
         ebpf_log_end();
@@ -165,7 +188,9 @@ static void object_release(struct ebpf_handle *handle)
     struct ebpf_object *object = (struct ebpf_object *)handle;
 
     drop_targets(object);
+    free(object->map_types);
     ebpf_elf_drop(object->elf);
+    object->map_types = NULL;
     object->elf = NULL;
     object->object = NULL;
 }

@@ -24,6 +24,7 @@ struct ebpf_object {
     struct bpf_object *object; /* the elf's */
     int *targets; /* duplicates of the descriptors of programs that its own extend, open until they are loaded */
     int target_count;
+    uint32_t *map_types; /* of each map, in the file's order: its key's, its value's; known before it is loaded */
     bool loaded;
     bool keeps;  /* the userdata has its table, of Sections */
     char name[]; /* the path, or the name given with the bytes */

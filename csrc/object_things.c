@@ -57,19 +57,32 @@ int ebpf_object_program(lua_State *L)
     return push_thing(L, object, bpf_program__fd(program), name);
 }
 
+static const uint32_t *types_of(const struct ebpf_object *object, const struct bpf_map *wanted)
+{
+    const uint32_t *types = object->map_types;
+    const struct bpf_map *map;
+
+    bpf_object__for_each_map(map, object->object)
+    {
+        if (map == wanted)
+            break;
+        types += 2;
+    }
+    return types;
+}
+
 /* The types of the map on the top, from the file: it knows some that libbpf does not give the kernel. */
-static void take_types(lua_State *L, const char *name)
+static void take_types(lua_State *L, const struct bpf_map *source)
 {
     struct ebpf_map *map = lua_touserdata(L, -1);
     struct ebpf_codec *codecs[2];
     const struct ebpf_object *object;
-    const struct bpf_map *source;
+    const uint32_t *types;
 
     ebpf_map_new_codecs(L, lua_gettop(L), codecs);
     object = check_loaded(L);
-    source = bpf_object__find_map_by_name(object->object, name);
-    ebpf_map_layout(codecs, bpf_object__btf(object->object), bpf_map__btf_key_type_id(source),
-                    bpf_map__btf_value_type_id(source));
+    types = types_of(object, source);
+    ebpf_map_layout(codecs, bpf_object__btf(object->object), types[0], types[1]);
     ebpf_map_use_codecs(L, map, codecs);
 }
 
@@ -84,7 +97,7 @@ int ebpf_object_map(lua_State *L)
         return ebpf_fail_why(L, ENOENT, "there is no map of this name", "object", "%s: %s", object->name, name);
     if (push_thing(L, object, bpf_map__fd(map), name) != 1)
         return 3;
-    take_types(L, name);
+    take_types(L, map);
     object = check_loaded(L);
     if (bpf_map__type(map) == BPF_MAP_TYPE_STRUCT_OPS) {
         struct ebpf_map *handle = ebpf_handle_check(L, -1, &ebpf_map_class);

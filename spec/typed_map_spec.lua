@@ -1,6 +1,7 @@
 -- Maps with BTF: their keys and values as what the C types say; the view without; prefixes as keys of LPM tries.
 
 local ebpf = require "ebpf"
+local socket = require "socket"
 local w = require "spec.support.world"
 
 w.describe("a map with BTF", function(world)
@@ -37,6 +38,30 @@ w.describe("a map with BTF", function(world)
     pin:remove()
     assert.is_true(first:delete(key))
     assert.is_false(first:delete(key))
+  end)
+
+  it("has the types of its file where the kernel takes none: of queues, of sockets, of maps", function()
+    local storage = world():keep(ebpf.object.open "build/spec/support/storage.bpf.o")
+    assert(storage:load())
+    local left, right = {left = 1, right = {2, 3}}, {left = 4, right = {5, 6}}
+    for name, order in pairs {queue_of_pairs = {left, right}, stack_of_pairs = {right, left}} do
+      local values = world():keep(storage:map(name))
+      assert.is_true(values:push(left))
+      assert.is_true(values:push(right))
+      assert.same(order[1], values:peek())
+      assert.same(order, {values:pop(), values:pop()})
+      assert.misuse {{"value.right%[2%]: 65536 does not fit __u16", function()
+        values:push{left = 1, right = {1, 65536}}
+      end}}
+    end
+    local maps, inner = world():keep(storage:map "maps_by_pair"), world():keep(storage:map "inner")
+    assert.is_true(maps:set(left, inner))
+    assert.equal(inner:id(), maps:get(left))
+    assert.same({{key = left, value = inner:id()}}, maps:dump())
+    local sockets, server = world():keep(storage:map "sockets_by_pair"), assert(socket.bind("127.0.0.1", 0))
+    assert.is_true(sockets:set(right, server:getfd()))
+    assert.same({{key = right, value = sockets:get(right)}}, sockets:dump())
+    server:close()
   end)
 
   it("has integers by their sign", function()
