@@ -1,6 +1,7 @@
 /* Codec: the values that are no tables as bytes: integers, booleans, enums, floats, addresses, text.
  * No bpf(2) command.
  * Nothing is owned. Nothing is allocated, unless to say what is wrong. */
+#include <math.h>
 #include <string.h>
 
 #include "address.h"
@@ -193,6 +194,8 @@ static void check_float(const struct ebpf_check *check, const struct ebpf_place 
         ebpf_check_fail_type(check, place, index, "a number");
     wide = (double)lua_tonumber(check->L, index);
     narrow = (float)wide;
+    if (node->size == 4 && isinf(narrow) && !isinf(wide))
+        fail_fit(check, place, node, index);
     /* NaNs are many, and Lua does not keep which: in a union it settles only what nothing else has */
     if (wide != wide && check->unions) {
         const char *from = node->size == 8 ? (const char *)&wide : (const char *)&narrow;

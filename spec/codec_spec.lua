@@ -86,7 +86,7 @@ w.describe("a codec", function(world)
       {"small", 255}, {"negative", -32768}, {"verdict", "PASS"}, {"verdict", "STRANGE"}, {"verdict", 3},
       {"flag", true}, {"name", "twelve bytes"}, {"name", "a"}, {"mac", "\0\1\2\253\254\255"}, {"port", 443},
       {"source", "192.0.2.1"}, {"source6", "2001:db8::1"}, {"a", 7}, {"b", 127}, {"c", -16}, {"ratio", 0.1},
-      {"half", -0.5}, {"pointer", 4096}, {"matrix", {{1, -2}, {3, -4}}},
+      {"half", -0.5}, {"half", math.huge}, {"pointer", 4096}, {"matrix", {{1, -2}, {3, -4}}},
       {"big", math.tointeger and math.mininteger or "18446744073709551615"}, -- luacheck: ignore
     } do
       local value = copy(zeros)
@@ -178,6 +178,8 @@ w.describe("a codec", function(world)
       {"value.source6: an IPv6 address expected, got 1", function(v) v.source6 = 1 end},
       {"value.port: 65536 does not fit __be16", function(v) v.port = 65536 end},
       {"value.ratio: a number expected, got '1'", function(v) v.ratio = "1" end},
+      {"value.half: 1e+300 does not fit float", function(v) v.half = 1e300 end},
+      {"value.half: -3.5e+38 does not fit float", function(v) v.half = -3.5e38 end},
       {"value.u: missing: one of word, byte", function(v) v.u = {} end},
       {"value.u.byte: another member of the union says otherwise: give one", function(v) v.u.byte = 1 end},
       {"value.u.bits: unknown field (known: word, byte)", function(v) v.u.bits = 1 end},
