@@ -82,6 +82,23 @@ static bool fits(const struct ebpf_integer *value, bool is_signed, unsigned widt
     return value->negative ? width == 64 && value->whole : value->bits <= ebpf_bits_mask(width);
 }
 
+/* Programs keep IPv4 addresses in __u32, too, with the bytes as they are in packets. False: the value is none. */
+static bool store_ipv4(const struct ebpf_check *check, const struct ebpf_place *place, const struct ebpf_node *node,
+                       int index, char *to)
+{
+    char bytes[4];
+    size_t length;
+    const char *text;
+
+    if (node->size != 4 || node->bit_size || node->flags & EBPF_SIGNED || lua_type(check->L, index) != LUA_TSTRING)
+        return false;
+    text = lua_tolstring(check->L, index, &length);
+    if (!ebpf_address_parse(text, length, bytes, 4))
+        return false;
+    ebpf_check_store(check, place, to, bytes, 4);
+    return true;
+}
+
 static void check_integer(const struct ebpf_check *check, const struct ebpf_place *place, const struct ebpf_node *node,
                           int index, char *to)
 {
@@ -92,6 +109,8 @@ static void check_integer(const struct ebpf_check *check, const struct ebpf_plac
         return;
     switch (ebpf_read_integer(check->L, index, &value)) {
     case EBPF_NO_INTEGER:
+        if (store_ipv4(check, place, node, index, to))
+            return;
         ebpf_check_fail_type(check, place, index, "an integer");
         break;
     case EBPF_TOO_LARGE:

@@ -118,6 +118,22 @@ w.describe("a codec", function(world)
     assert.is_truthy(bytes:find("\0\80", 1, true))
   end)
 
+  it("writes an IPv4 address where it is kept in a __u32, whole or as a field", function()
+    local number = assert(types:codec "__u32")
+    assert.equal("\10\0\0\1", number:encode "10.0.0.1")
+    assert.equal(number:decode "\10\0\0\1", number:decode(number:encode "10.0.0.1"))
+    local value = copy(zeros)
+    value.u = {word = "10.0.0.1"}
+    assert.same({word = number:decode "\10\0\0\1", byte = 10}, codec:decode(codec:encode(value)).u)
+    for _, kind in ipairs {"__u16", "__u64", "int"} do
+      assert.misuse {{"value: an integer expected, got '192.0.2.1'", function() types:codec(kind):encode "192.0.2.1" end}}
+    end
+    assert.misuse {
+      {"value: an integer expected, got '10.0.0'", function() number:encode "10.0.0" end},
+      {"value: an integer expected, got '::1'", function() number:encode "::1" end},
+    }
+  end)
+
   it("writes a union by any of its members, or by several that agree", function()
     local value = copy(zeros)
     value.u = {byte = 2}
