@@ -133,6 +133,16 @@ static bool is_char(struct builder *builder, const struct btf_type *type)
     return name && type->size == 1 && strcmp(name, "char") == 0;
 }
 
+/* Nothing can follow what has no end: of what is followed, an array without a size stays empty. */
+static void end_here(struct ebpf_codec *codec, struct ebpf_node *node)
+{
+    node->flags &= (uint8_t)~EBPF_FLEXIBLE;
+    if (node->kind != EBPF_STRUCT && node->kind != EBPF_UNION)
+        return;
+    for (uint32_t i = 0; i < node->count; i++)
+        end_here(codec, &codec->nodes[node->first + i]);
+}
+
 static int layout_array(struct builder *builder, const struct btf_type *type, uint32_t index, int depth)
 {
     struct ebpf_codec *codec = builder->tree.codec;
@@ -152,6 +162,7 @@ static int layout_array(struct builder *builder, const struct btf_type *type, ui
     child = &codec->nodes[first];
     if ((uint64_t)child->size * array->nelems > SIZE)
         return fail(builder, E2BIG, "the type is too large");
+    end_here(codec, child);
     node->kind = EBPF_ARRAY;
     node->first = first;
     node->count = child->size ? array->nelems : 0;
@@ -230,7 +241,7 @@ static int layout_composite(struct builder *builder, const struct btf_type *type
             continue;
         fields += codec->nodes[first + kept].name ? 1 : codec->nodes[first + kept].fields;
         if (i + 1 < count && !btf_is_union(type))
-            codec->nodes[first + kept].flags &= (uint8_t)~EBPF_FLEXIBLE; /* nothing can follow what has no end */
+            end_here(codec, &codec->nodes[first + kept]);
         kept++;
     }
     codec->nodes[index].kind = btf_is_union(type) ? EBPF_UNION : EBPF_STRUCT;

@@ -290,6 +290,14 @@ w.describe("a codec", function(world)
     }
   end)
 
+  it("reads nothing into an array without a size that something follows", function()
+    local headed = assert(types:codec "struct headed")
+    assert.equal(16, headed:size())
+    local empty = {length = 1, data = ""}
+    assert.same({first = empty, list = {{length = 2, data = ""}, {length = 3, data = ""}}, last = {length = 4, data = "end"}},
+      headed:decode "\1\0\0\0\2\0\0\0\3\0\0\0\4\0\0\0end")
+  end)
+
   it("leaves out what the kernel keeps in values for itself", function()
     local locked = assert(types:codec "struct locked")
     assert.same({count = 7}, locked:decode(locked:encode{count = 7}))

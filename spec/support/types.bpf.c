@@ -81,6 +81,20 @@ struct {
     __type(value, __u32);
 } prefixes SEC(".maps");
 
+/* as in the kernel's own headers: the length is in a struct */
+struct prefix6 {
+    struct bpf_lpm_trie_key key;
+    __u8 address[16];
+};
+
+struct {
+    __uint(type, BPF_MAP_TYPE_LPM_TRIE);
+    __uint(max_entries, 16);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __type(key, struct prefix6);
+    __type(value, __u32);
+} prefixes6 SEC(".maps");
+
 struct record {
     __u32 size;
     __u32 : 32;
@@ -94,7 +108,19 @@ struct locked {
     __u32 count;
 };
 
+struct header {
+    __u32 length;
+    __u8 data[0];
+};
+
+struct headed {
+    struct header first;
+    struct header list[2];
+    struct header last;
+};
+
 /* of no map */
+struct headed *headed;
 struct record *record;
 struct locked *locked;
 
