@@ -68,14 +68,22 @@ void ebpf_map_settle(struct ebpf_map *map)
         is_number(map->key_codec, map->key_size) && is_number(map->value_codec, map->value_size);
 }
 
+/* A number of 32 bits; or struct bpf_lpm_trie_key, in which it comes first and nothing else has a size. */
+static bool is_length(const struct ebpf_codec *codec, const struct ebpf_node *node)
+{
+    while ((node->kind == EBPF_STRUCT || node->kind == EBPF_UNION) && node->size == 4 && node->count)
+        node = codec->nodes + node->first;
+    return node->kind == EBPF_INTEGER && node->size == 4 && !node->bit_size && node->offset == 0;
+}
+
 /* { a prefix length, an address in one field }, as an LPM trie of addresses has it */
 static bool is_prefix(const struct ebpf_codec *codec)
 {
     const struct ebpf_node *root = codec->nodes, *child = codec->nodes + root->first;
 
-    return root->kind == EBPF_STRUCT && root->count == 2 && child[0].kind == EBPF_INTEGER && child[0].size == 4 &&
-           !child[0].bit_size && child[0].offset == 0 && child[1].offset == 4 && child[1].size == root->size - 4 &&
-           !(child[1].flags & EBPF_NAMELESS) && child[1].kind != EBPF_UNION;
+    return root->kind == EBPF_STRUCT && root->count == 2 && child[0].offset == 0 && is_length(codec, &child[0]) &&
+           child[1].offset == 4 && child[1].size == root->size - 4 && !(child[1].flags & EBPF_NAMELESS) &&
+           child[1].kind != EBPF_UNION;
 }
 
 void ebpf_map_use_codecs(lua_State *L, struct ebpf_map *map, struct ebpf_codec *codecs[2])

@@ -234,10 +234,14 @@ w.describe("an LPM trie", function(world)
   end)
 
   it("of IPv6 addresses too, and neither takes the other's", function()
+    local object = world():keep(ebpf.object.open "build/spec/support/types.bpf.o")
+    assert(object:load())
     local map, other = trie(16), trie(4)
-    assert.is_true(map:set("2001:db8::/32", 1))
-    assert.equal(1, map:get "2001:db8::1")
-    assert.same({"2001:db8::/32"}, keys(map))
+    for _, each in ipairs {map, world():keep(object:map "prefixes6")} do
+      assert.is_true(each:set("2001:db8::/32", 1))
+      assert.equal(1, each:get "2001:db8::1")
+      assert.same({"2001:db8::/32"}, keys(each))
+    end
     assert.misuse {
       {"key '10.0.0.0/8': it is an IPv4 address, and this trie's are IPv6", function() map:get "10.0.0.0/8" end},
       {"key '::/0': it is an IPv6 address, and this trie's are IPv4", function() other:set("::/0", 1) end},
