@@ -115,6 +115,14 @@ static int finish_push(lua_State *L, struct user_ringbuf *ring, const char *byte
     return 1;
 }
 
+/* Whether a string is a record's bytes, as they are: not where strings stand for values, as names for constants. */
+static bool takes_bytes(const struct ebpf_codec *codec)
+{
+    uint8_t kind = codec->nodes[0].kind;
+
+    return kind == EBPF_STRUCT || kind == EBPF_UNION || kind == EBPF_ARRAY;
+}
+
 /* push(value) -> true */
 static int user_ringbuf_push(lua_State *L)
 {
@@ -124,7 +132,9 @@ static int user_ringbuf_push(lua_State *L)
     size_t size;
 
     lua_settop(L, 2);
-    if (!codec || lua_type(L, 2) == LUA_TSTRING) {
+    if (codec)
+        ebpf_codec_expect(L, codec);
+    if (!codec || (lua_type(L, 2) == LUA_TSTRING && takes_bytes(codec))) {
         luaL_checktype(L, 2, LUA_TSTRING);
         bytes = (char *)lua_tolstring(L, 2, &size);
         return finish_push(L, ring, bytes, size);

@@ -49,9 +49,22 @@ w.describe("a user ring buffer", function(world)
   it("takes bytes, of any length", function()
     local rb = open()
     assert.is_true(rb:push "\5\0\0\0\1           ")
-    assert.is_true(rb:push "short")
+    assert.is_true(rb:push "\0\0\0\0s")
     assert.is_true(rb:push "\6\0\0\0\1           and more than an order")
     assert.same({3, 11, 2, 1}, drained())
+  end)
+
+  it("takes a string for the value that it is, where the type's are strings", function()
+    local rb = open{type = "enum amount"}
+    assert.is_true(rb:push "MANY")
+    assert.same({1, 1000, 0, 1}, drained())
+    assert.misuse {{"value: 'FEW' is no constant of enum amount", function() rb:push "FEW" end}}
+    rb:close()
+    rb = open{type = "__u32"}
+    assert.is_true(rb:push "20000")
+    assert.same({2, 21000, 0, 2}, drained())
+    assert.misuse {{"value: an integer expected, got 'short'", function() rb:push "short" end}}
+    assert.same({pushed = 1}, rb:counts())
   end)
 
   it("is full until it is drained, and then takes records again, all round its memory", function()

@@ -25,7 +25,7 @@ end
 
 --- Append a record. The program sees it when it drains the next time.
 -- @function UserRingbuf:push
--- @param value of the type that was given, or a byte string
+-- @param value of the type that was given; a byte string, where none was given or the type is a struct, union or list
 -- @treturn[1] true
 -- @treturn[2] nil, message, errno: ENOSPC (full until the program drains it), E2BIG (larger than the whole ring), EBUSY
 -- (in a child of the process that opened it)

@@ -22,8 +22,11 @@ struct {
     __type(value, __u64);
 } results SEC(".maps");
 
-/* for the C type of records to be in the BTF */
+enum amount { ONE = 1, MANY = 1000 };
+
+/* for the C types of records to be in the BTF */
 const struct order *order_type __attribute__((unused));
+const enum amount *amount_type __attribute__((unused));
 
 static void add(__u32 key, __u64 amount)
 {
@@ -41,6 +44,8 @@ static long take(struct bpf_dynptr *record, void *context)
     add(0, 1);
     if (bpf_dynptr_read(&order, sizeof(order), record, 0, 0)) {
         add(3, 1);
+        if (!bpf_dynptr_read(&order.amount, sizeof(order.amount), record, 0, 0))
+            add(1, order.amount);
         return 0;
     }
     add(1, order.amount);
