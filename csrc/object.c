@@ -140,6 +140,9 @@ static int object_load(lua_State *L)
     struct ebpf_log log = {0};
     int result = 0;
 
+    if (object->elf->failed)
+        return ebpf_fail_why(L, EINVAL, "it could not be loaded before, and is tried once: open it anew", "object load",
+                             "%s", object->name);
     if (!object->loaded) {
         if (!note_types(object))
             return ebpf_fail(L, ENOMEM, "object load", "%s", object->name);
@@ -147,6 +150,7 @@ static int object_load(lua_State *L)
         result = bpf_object__load(object->object);
         ebpf_log_end();
     }
+    object->elf->failed = result < 0;
     if (result < 0)
         return ebpf_log_fail(L, -result, &log, "object load", object->name);
     free(log.text);

@@ -13,6 +13,7 @@ struct bpf_object;
 struct ebpf_elf {
     struct bpf_object *object;
     unsigned users;
+    bool failed; /* to load: libbpf tries once, and may have left constants where they can't be written */
 };
 
 struct ebpf_elf *ebpf_elf_keep(struct ebpf_elf *elf);

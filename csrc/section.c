@@ -242,6 +242,8 @@ static int section_newindex(lua_State *L)
         luaL_error(L, ".kconfig is the kernel's to say");
     if (section->data && starts_with(section->name, ".rodata"))
         luaL_error(L, "%s: constants can't be written once the object is loaded", section->name);
+    if (section->elf && section->elf->failed)
+        luaL_error(L, "%s: the object could not be loaded: open it anew", section->name);
     ebpf_memory_store(variable, memory_of(L, section) + variable->offset, room);
     return 0;
 }

@@ -98,6 +98,23 @@ w.describe("variables of an object", function(world)
     assert.same({5, 12}, {object.rodata.limit, object:section ".rodata.custom".fixed})
   end)
 
+  it("can't be written where the object could not be loaded, which is not tried again", function()
+    local refused = ebpf.object.open "build/spec/support/refused.bpf.o"
+    refused.rodata.limit = 6
+    assert.fails({refused:load()}, "EACCES", "the verifier refused")
+    assert.fails({refused:load()}, "EINVAL", "open it anew")
+    assert.misuse {
+      {"%.rodata: the object could not be loaded: open it anew", function() refused.rodata.limit = 7 end},
+      {"%.bss: the object could not be loaded", function() refused.bss.packets = 7 end},
+      {"object is not loaded", function() refused:map ".bss" end},
+    }
+    assert.same({6, 0}, {refused.rodata.limit, refused.bss.packets})
+    refused = nil -- its sections have a share in libbpf's object, which has a descriptor of the BTF
+    collectgarbage()
+    collectgarbage()
+    assert.is_nil(refused)
+  end)
+
   it("say what the kernel is, once it is loaded", function()
     assert.misuse {
       {"has its values once the object is loaded", function() return object.kconfig.LINUX_KERNEL_VERSION end},
