@@ -126,7 +126,9 @@ w.describe("a codec", function(world)
     value.u = {word = "10.0.0.1"}
     assert.same({word = number:decode "\10\0\0\1", byte = 10}, codec:decode(codec:encode(value)).u)
     for _, kind in ipairs {"__u16", "__u64", "int"} do
-      assert.misuse {{"value: an integer expected, got '192.0.2.1'", function() types:codec(kind):encode "192.0.2.1" end}}
+      assert.misuse {{"value: an integer expected, got '192.0.2.1'", function()
+        types:codec(kind):encode "192.0.2.1"
+      end}}
     end
     assert.misuse {
       {"value: an integer expected, got '10.0.0'", function() number:encode "10.0.0" end},
@@ -293,8 +295,8 @@ w.describe("a codec", function(world)
   it("reads nothing into an array without a size that something follows", function()
     local headed = assert(types:codec "struct headed")
     assert.equal(16, headed:size())
-    local empty = {length = 1, data = ""}
-    assert.same({first = empty, list = {{length = 2, data = ""}, {length = 3, data = ""}}, last = {length = 4, data = "end"}},
+    local list = {{length = 2, data = ""}, {length = 3, data = ""}}
+    assert.same({first = {length = 1, data = ""}, list = list, last = {length = 4, data = "end"}},
       headed:decode "\1\0\0\0\2\0\0\0\3\0\0\0\4\0\0\0end")
   end)
 

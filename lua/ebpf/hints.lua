@@ -192,7 +192,9 @@ return {
     EPERM = frozen,
     EBADF = "the map holds descriptors of one kind, and this is none of them",
     EINVAL = "the map takes no such value: a program of another type than its first, a map unlike its inner one, "
-      .. "a device that isn't there",
+      .. "a device that isn't there; or only programs write to this type of map",
+    ENOTSOCK = "the map holds sockets, and this descriptor is none's",
+    EOPNOTSUPP = "the map holds sockets of another kind, or in another state",
   },
   ["map delete"] = {
     EINVAL = "elements of this type of map can't be deleted, or this one can't",

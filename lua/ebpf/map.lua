@@ -14,7 +14,13 @@
 --   connected, a bound UDP socket). Reading gives its cookie, where values are of 8 bytes.
 -- * devmap, devmap\_hash, cpumap: an ifindex, or a queue's size. Where values are of 8 bytes, a program may come with
 --   it: `{ifindex =, program =}`, `{queue_size =, program =}`; read as `{ifindex =, program_id =}`.
--- * sk\_storage, task\_storage: keys are descriptors: of the socket, and a pidfd. Such maps come from an Object.
+-- * xskmap: `set` takes the descriptor of a socket of AF\_XDP that has its memory and its rings; it can't be read.
+-- * sk\_storage, task\_storage, inode\_storage: keys are descriptors: of the socket, a pidfd, of the file. Such maps
+--   come from an Object.
+-- * cgroup\_storage, percpu\_cgroup\_storage: keys are cgroups' ids (Cgroup:id), or {cgroup\_inode\_id =,
+--   attach\_type =}. A value is there while the program that uses the map is attached, and can't be deleted.
+-- * stack\_trace: what programs put there; `delete` and `clear` make room.
+-- * arena (Linux 6.9): made, pinned and passed on. Its memory is the programs': `mmap` is of arrays alone.
 -- * queue, stack, bloom\_filter have no keys: push, pop, peek, has.
 -- @module ebpf.map
 

@@ -4,6 +4,7 @@
 local M = {}
 
 local NO_PREALLOC = 1 -- BPF_F_NO_PREALLOC
+local MMAPABLE = 1024 -- BPF_F_MMAPABLE
 
 local stores = "maps of this type need BTF, which those of an Object have (object.open)"
 local slots = {key_size = 4, value_size = 4, refused = "keys and values of this type are of 4 bytes"}
@@ -14,6 +15,10 @@ local ring = {
     .. "and no values",
 }
 local store = {flags = NO_PREALLOC, max_entries = 0, refused = stores}
+local of_cgroups = {
+  max_entries = 0,
+  refused = "keys are of 8 bytes, a cgroup's id, or of 16 with the attach type, and max_entries is 0",
+}
 local sockets = {
   key_size = 4, value_size = 8, -- of 4 bytes, values can't be read (net/core/sock_map.c, sock_map_lookup_sys)
   refused = "keys of a sockmap are of 4 bytes, values of 4 or 8",
@@ -40,7 +45,11 @@ M.types = {
     refused = "key_size is 4 bytes of prefix length, and 1 to 256 of data",
   },
   sk_storage = store, inode_storage = store, task_storage = store, cgrp_storage = store,
-  cgroup_storage = {max_entries = 0}, percpu_cgroup_storage = {max_entries = 0},
+  cgroup_storage = of_cgroups, percpu_cgroup_storage = of_cgroups,
+  arena = {
+    flags = MMAPABLE, key_size = 0, value_size = 0,
+    refused = "an arena has no keys and no values, and max_entries is its size in pages",
+  },
   struct_ops = {refused = stores},
 }
 

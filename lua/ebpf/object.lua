@@ -93,8 +93,8 @@ end
 -- @treturn[1] true
 -- @treturn[2] nil
 -- @treturn[2] string message, with what libbpf and the verifier said
--- @treturn[2] int errno: EPERM (no CAP_BPF), EACCES and EINVAL (the verifier); EINVAL again for an Object that could not
--- be loaded, which is to be opened anew
+-- @treturn[2] int errno: EPERM (no CAP_BPF), EACCES and EINVAL (the verifier); EINVAL again for an Object that could
+-- not be loaded, which is to be opened anew
 function methods:load()
   options.expect("object:load", "self", self, "object")
   struct_ops.prepare(self)
