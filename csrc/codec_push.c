@@ -59,12 +59,15 @@ static const struct ebpf_constant *find_constant(const struct ebpf_codec *codec,
 static void push_enum(struct push *push, const struct ebpf_node *node, const char *bytes)
 {
     uint64_t bits = load(node, bytes), wide = bits;
-    const struct ebpf_constant *constant;
+    const struct ebpf_constant *constant = NULL;
 
     /* a bit-field has fewer bits than its constants */
-    if (node->bit_size && node->flags & EBPF_SIGNED)
+    if (node->bit_size)
         wide = (uint64_t)ebpf_bits_signed(bits, node->bit_size) & ebpf_bits_mask(node->size * 8);
-    constant = find_constant(push->codec, node, wide);
+    if (!(node->flags & EBPF_SIGNED))
+        constant = find_constant(push->codec, node, bits);
+    if (!constant && (wide != bits || node->flags & EBPF_SIGNED)) /* BTF of before Linux 6.0 tells no sign of enums */
+        constant = find_constant(push->codec, node, wide);
     if (constant)
         lua_rawgeti(push->L, push->names, (int)constant->name);
     else

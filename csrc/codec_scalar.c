@@ -156,19 +156,21 @@ static const struct ebpf_constant *find_name(const struct ebpf_codec *codec, con
     return NULL;
 }
 
-/* A constant has the bits of the whole enum: sign-extended, they must be those of the place. */
+/* Whether a bit-field has room for a constant, which has the bits of the whole enum. BTF that does not say that an enum has
+ * a sign may be older than its saying so: a negative constant is one then, too. */
+static bool has_room(const struct ebpf_node *node, uint64_t bits)
+{
+    int64_t value = ebpf_bits_signed(bits, node->size * 8);
+
+    if (value < 0 && value >= -(int64_t)ebpf_bits_mask(node->bit_size - 1u) - 1)
+        return true;
+    return bits <= ebpf_bits_mask(node->flags & EBPF_SIGNED ? node->bit_size - 1u : node->bit_size);
+}
+
 static void store_constant(const struct ebpf_check *check, const struct ebpf_place *place, const struct ebpf_node *node,
                            int index, char *to, uint64_t bits)
 {
-    bool is_signed = node->flags & EBPF_SIGNED;
-    int64_t value = ebpf_bits_signed(bits, node->size * 8);
-    struct ebpf_integer integer = {.bits = bits};
-
-    if (is_signed && value < 0) {
-        integer.bits = (uint64_t)value;
-        integer.negative = true;
-    }
-    if (node->bit_size && !fits(&integer, is_signed, node->bit_size))
+    if (node->bit_size && !has_room(node, bits))
         fail_fit(check, place, node, index);
     store_bits(check, place, node, to, bits);
 }

@@ -148,6 +148,16 @@ w.describe("a codec", function(world)
     assert.equal(3, codec:decode(codec:encode(value)).low)
   end)
 
+  it("has the names of constants in bit-fields, of negative ones too, whatever the BTF says of signs", function()
+    local verdicts = assert(types:codec "struct verdicts")
+    local value = {narrow = "STRANGE", wide = "STRANGE", parity = "ODD"}
+    local bytes = "\153\255\255\3" -- as C has it: 9, 0xffff9, 3
+    assert.equal(bytes, verdicts:encode(value))
+    assert.same(value, verdicts:decode(bytes))
+    value = {narrow = "PASS", wide = 7, parity = "EVEN"}
+    assert.same(value, verdicts:decode(verdicts:encode(value)))
+  end)
+
   it("refuses what is of another shape, and names the path", function()
     local function refuses(message, change)
       local value = copy(zeros)

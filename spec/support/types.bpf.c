@@ -119,7 +119,13 @@ struct headed {
     struct header last;
 };
 
+struct verdicts {
+    enum verdict narrow : 4, wide : 20;
+    enum { EVEN, ODD = 3 } parity : 2;
+};
+
 /* of no map */
+struct verdicts *verdicts;
 struct headed *headed;
 struct record *record;
 struct locked *locked;
