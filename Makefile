@@ -11,6 +11,7 @@
 # make bench-profile       where its time goes, by perf (root) ROW=link_update
 # make bench-callgrind     instructions a call (root)        RECORD=1 ROW=link_update
 # make fuzz                codecs and options, 10 minutes    FUZZ_SECONDS=
+# make types               10,000 random C types, by C and Lua    SEED=
 # make shell               a prompt in the VM                KERNEL=6.12
 # make update-kernels      look for newer kernels than the cached ones
 # make features-table      what each kernel offers, in README.md, from lua/ebpf/features.lua
@@ -175,6 +176,10 @@ fuzz: export FUZZ_BTF = build/spec/support/types.bpf.o
 fuzz: build build/fuzz/btf build/fuzz/values build/spec/support/types.bpf.o
 	@eval "$$($(MAKE) -s env)" && spec/fuzz/run $(or $(FUZZ_SECONDS),600)
 
+types: build | needs-build needs-bpf
+	@$(MAKE) -s LUA=luajit build
+	@DEPS=: spec/fuzz/types 50 $(lua) luajit
+
 demo: build bpf | needs-vm
 	@eval "$$($(MAKE) -s env)" && \
 	    spec/vm/run $(or $(KERNEL),newest) $(lua) examples/egress_firewall/demo.lua
@@ -227,6 +232,6 @@ needs-test:  ; @$(DEPS) test $(tested)
 needs-bench: ; @$(DEPS) bench bpf lua5.4 luajit
 needs-%:     ; @$(DEPS) $*
 
-.PHONY: build all-luas env install bpf support test test-host soak valgrind bench bench-profile bench-callgrind fuzz demo shell \
-        fetch-kernels update-kernels features-table FORCE lint doc clean needs-build needs-test needs-bench
+.PHONY: build all-luas env install bpf support test test-host soak valgrind bench bench-profile bench-callgrind fuzz types demo \
+        shell fetch-kernels update-kernels features-table FORCE lint doc clean needs-build needs-test needs-bench
 SHELL = /bin/bash

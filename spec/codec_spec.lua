@@ -4,25 +4,7 @@ local ebpf = require "ebpf"
 local layouts = require "spec.support.layouts"
 local w = require "spec.support.world"
 
-local DIRECTORY = "build/spec/support/layouts/"
-
-layouts.address6 = ebpf.address.text
-
--- Whether what was read has what was drawn: of a union it has more.
-local function agrees(drawn, read)
-  if type(drawn) ~= "table" then
-    return drawn == read
-  end
-  if type(read) ~= "table" or #drawn ~= #read then
-    return false
-  end
-  for key, value in pairs(drawn) do
-    if not agrees(value, read[key]) then
-      return false, tostring(key)
-    end
-  end
-  return true
-end
+local DIRECTORY = "build/spec/support/layouts"
 
 local zeros = {
   small = 0, negative = 0, big = 0, verdict = "DROP", flag = false, name = "", mac = ("\0"):rep(6), port = 0,
@@ -52,32 +34,7 @@ w.describe("a codec", function(world)
 
   it("reads what C wrote, and writes what C would, for random types and values", function()
     local seed = tonumber(os.getenv "EBPF_VALUES_SEED") or os.time()
-    local values = tonumber(os.getenv "EBPF_VALUES") or 50
-    local output = io.popen(("%slayouts %d %d"):format(DIRECTORY, seed, values))
-    local sizes = {}
-    for number in output:read():gmatch "%d+" do
-      sizes[#sizes + 1] = tonumber(number)
-    end
-    local type_seed = table.remove(sizes, 1)
-    local random_types = world():keep(ebpf.btf.parse(DIRECTORY .. "layouts.bpf.o"))
-    local random = layouts.random(seed)
-    for i, node in ipairs(layouts.types(type_seed)) do
-      local of_type = assert(random_types:codec("t" .. i))
-      assert.equal(sizes[i], of_type:size())
-      local before
-      for j = 1, values do
-        local bytes = output:read(sizes[i])
-        local drawn = layouts.value(node, random)
-        local read = of_type:decode(bytes)
-        local which = ("value %d of t%d; TYPES=%d EBPF_VALUES_SEED=%d"):format(j, i, type_seed, seed)
-        assert(agrees(drawn, read), "what C wrote was not read: " .. which)
-        assert(of_type:encode(drawn) == bytes, "what C would was not written: " .. which)
-        assert(of_type:encode(read) == bytes, "what was read was not written back: " .. which)
-        before = of_type:decode(bytes, before)
-        assert(agrees(drawn, before), "what C wrote was not read into the value before: " .. which)
-      end
-    end
-    output:close()
+    assert.equal(layouts.TYPES, layouts.check(DIRECTORY, seed, tonumber(os.getenv "EBPF_VALUES") or 50))
   end)
 
   it("has a value for each kind of type", function()

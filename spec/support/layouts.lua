@@ -21,9 +21,11 @@ local integers = {
   {"char", 1, true}, {"signed char", 1, true},
   {"__be16", 2, false, true}, {"__be64", 8, false, true},
 }
+-- what C writes, and what that is in Lua: 3 and 7 have no name
 local enums = {
-  {"enum color", {RED = 0, GREEN = 1, BLUE = 5}, {"RED", "GREEN", "BLUE"}},
-  {"color_t", {RED = 0, GREEN = 1, BLUE = 5}, {"RED", "GREEN", "BLUE"}},
+  {"enum color", {0, 1, 5, 7}, {"RED", "GREEN", "BLUE", 7}},
+  {"color_t", {0, 1, 5, 7}, {"RED", "GREEN", "BLUE", 7}},
+  {"enum sign", {-1, 0, 2, 3}, {"MINUS", "NOUGHT", "PLUS", 3}},
 }
 
 local function integer(random)
@@ -42,7 +44,7 @@ local leaves = {
   function() return {kind = "boolean", c = "bool", bits = 1} end,
   function(random)
     local row = enums[random(#enums) + 1]
-    return {kind = "enum", c = row[1], constants = row[2], names = row[3], bits = random(3) == 0 and 4 or nil}
+    return {kind = "enum", c = row[1], written = row[2], values = row[3], bits = random(3) == 0 and 4 or nil}
   end,
   function() return {kind = "float", c = "float"} end,
   function() return {kind = "float", c = "double"} end,
@@ -163,7 +165,7 @@ function fill(node, path, out)
   elseif node.kind == "boolean" then
     add("%s = draw(2);", path)
   elseif node.kind == "enum" then
-    add("{ static const int values[] = {0, 1, 5, 7}; %s = values[draw(4)]; }", path)
+    add("{ static const int values[] = {%s}; %s = values[draw(4)]; }", table.concat(node.written, ", "), path)
   elseif node.kind == "float" then
     add("%s = ((int)draw(2001) - 1000) / 8.0;", path)
   elseif node.kind == "text" then
@@ -180,6 +182,7 @@ local head = [[
 #include <stdbool.h>
 enum color { RED, GREEN, BLUE = 5 };
 typedef enum color color_t;
+enum sign { MINUS = -1, NOUGHT, PLUS = 2 };
 typedef __u32 raw_t;
 typedef const raw_t word_const_t;
 typedef raw_t word_t;
@@ -320,6 +323,8 @@ local function draw_integer(random, bits, signed)
   return wide(high, low, signed)
 end
 
+local address_text -- of sixteen bytes, by what is tested: not there yet where types are drawn alone
+
 local function draw_string(random, count, from, below)
   local bytes = {}
   for i = 1, count do
@@ -328,16 +333,13 @@ local function draw_string(random, count, from, below)
   return table.concat(bytes)
 end
 
---- Sixteen bytes as text: for who draws values to give.
-M.address6 = nil
-
---- The value of a type that C draws too; of a union it has the member that C wrote alone.
-function M.value(node, random)
+-- The value of a type that C draws too; of a union it has the member that C wrote alone.
+local function value_of(node, random)
   local kind = node.kind
   if kind == "struct" then
     local value = {}
     for _, field in ipairs(node.fields) do
-      local part = M.value(field.type, random)
+      local part = value_of(field.type, random)
       if field.name then
         value[field.name] = part
       else
@@ -349,12 +351,12 @@ function M.value(node, random)
     return value
   elseif kind == "union" then
     local field = node.fields[random(#node.fields) + 1]
-    local part = M.value(field.type, random)
+    local part = value_of(field.type, random)
     return field.name and {[field.name] = part} or part
   elseif kind == "array" then
     local value = {}
     for i = 1, node.count do
-      value[i] = M.value(node.element, random)
+      value[i] = value_of(node.element, random)
     end
     return value
   elseif kind == "integer" or kind == "pointer" then
@@ -362,16 +364,91 @@ function M.value(node, random)
   elseif kind == "boolean" then
     return random(2) == 1
   elseif kind == "enum" then
-    return ({"RED", "GREEN", "BLUE", 7})[random(4) + 1]
+    return node.values[random(4) + 1]
   elseif kind == "float" then
     return (random(2001) - 1000) / 8
   elseif kind == "text" then
     return draw_string(random, random(node.count + 1), 97, 26)
   elseif kind == "address" then
     local bytes = draw_string(random, node.count, 0, 256)
-    return node.count == 4 and ("%d.%d.%d.%d"):format(bytes:byte(1, 4)) or M.address6(bytes)
+    return node.count == 4 and ("%d.%d.%d.%d"):format(bytes:byte(1, 4)) or address_text(bytes)
   end
   return draw_string(random, node.count, 0, 256)
+end
+
+-- Comparison --------------------------------------------------------------------------------------------------------
+
+-- Whether what was read has what was drawn: of a union it has more.
+local function agrees(drawn, read)
+  if type(drawn) ~= "table" then
+    return drawn == read
+  end
+  if type(read) ~= "table" or #drawn ~= #read then
+    return false
+  end
+  for key, value in pairs(drawn) do
+    if not agrees(value, read[key]) then
+      return false
+    end
+  end
+  return true
+end
+
+-- A member of a union may be read as one: which of the many, a Lua need not keep.
+local function has_nan(value)
+  if type(value) ~= "table" then
+    return value ~= value
+  end
+  for _, part in pairs(value) do
+    if has_nan(part) then
+      return true
+    end
+  end
+  return false
+end
+
+-- The value, read into the one before.
+local function check_value(codec, bytes, drawn, before)
+  local read = codec:decode(bytes)
+  assert(agrees(drawn, read), "what C wrote was not read")
+  assert(codec:encode(drawn) == bytes, "what C would was not written")
+  local again = codec:encode(read)
+  assert(again == bytes or (has_nan(read) and agrees(drawn, codec:decode(again))), "what was read was not written back")
+  before = codec:decode(bytes, before)
+  assert(agrees(drawn, before), "what C wrote was not read into the value before")
+  return before
+end
+
+--- Reads what C writes of each type, writes it, and writes what it has read; raises where they differ.
+-- @string directory where M.generate has written, and C's compilers have made, layouts and layouts.bpf.o
+-- @int seed of the values
+-- @int count of each type
+-- @treturn int how many types
+function M.check(directory, seed, count)
+  local ebpf = require "ebpf"
+  address_text = ebpf.address.text
+  local output = io.popen(("%s/layouts %d %d"):format(directory, seed, count))
+  local sizes = {}
+  for number in output:read():gmatch "%d+" do
+    sizes[#sizes + 1] = tonumber(number)
+  end
+  local type_seed = table.remove(sizes, 1)
+  local btf = ebpf.btf.parse(directory .. "/layouts.bpf.o")
+  local random = M.random(seed)
+  for i, node in ipairs(M.types(type_seed)) do
+    local codec = assert(btf:codec("t" .. i))
+    assert(sizes[i] == codec:size(), "of another size")
+    local ok, value
+    for j = 1, count do
+      ok, value = pcall(check_value, codec, output:read(sizes[i]), value_of(node, random), value)
+      if not ok then
+        error(("%s: value %d of t%d; TYPES=%d EBPF_VALUES_SEED=%d"):format(value, j, i, type_seed, seed))
+      end
+    end
+  end
+  output:close()
+  btf:close()
+  return #sizes
 end
 
 if arg and arg[0] and arg[0]:find "layouts%.lua$" then
