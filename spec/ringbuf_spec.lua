@@ -1,8 +1,10 @@
 -- Ring buffers: what programs send arrives, once and in order, as bytes or values. How and by whom it is waited for is
 -- in ringbuf_reader_spec.lua.
 
+local descriptors = require "descriptors"
 local ebpf = require "ebpf"
 local sent = require "spec.support.sent"
+local system = require "spec.support.system"
 local w = require "spec.support.world"
 
 local range, sequences = sent.range, sent.sequences
@@ -253,6 +255,35 @@ w.describe("a ring buffer", function(world)
       end
     end
     assert.same({9000, 33 * 90 * 4 + 67 * 90 * 64}, {records, bytes})
+  end)
+
+  it("stops at a record that is being written, and gives it before those behind it", function()
+    local object = world():keep(ebpf.object.open "build/spec/support/busy.bpf.o")
+    assert(object:load())
+    local rb = world():keep(ebpf.ringbuf.open(world():keep(object:map "events")))
+    local fill, send = world():keep(object:program "fill"), world():keep(object:program "send")
+    local writer = system.start(([[
+      local program = assert(require "ebpf".program.from_id(%d))
+      require "descriptors".run_stuck(program:fd())
+      print "not stuck" io.stdout:flush()
+    ]]):format(fill:id()))
+    if not system.eventually(function() return rb:available() > 0 end) then
+      writer.kill()
+      w.skip "nothing can wait for memory (CONFIG_USERFAULTFD)"
+    end
+    local ok, message = pcall(function()
+      assert.is_true(descriptors.run(send:fd()))
+      assert.equal(32, rb:available())
+      assert.same({{}, {}, 0}, {rb:consume(), rb:poll(5), rb:consume(nil, error)})
+      assert.is_nil(rb:events()(rb))
+      assert.is_nil(rb:timeout())
+      assert.same({consumed = 0, discarded = 0}, rb:counts())
+    end)
+    writer.kill() -- the program goes on, since reading failed
+    assert(ok, message)
+    assert.same({"\0\0\0\0"}, rb:poll(20000, 1))
+    assert.same({"\2\0\0\0"}, rb:poll(20000))
+    assert.equal(0, rb:available())
   end)
 
   it("of a kind that overwrites is refused", function()
