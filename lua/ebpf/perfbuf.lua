@@ -4,11 +4,13 @@
 -- @module ebpf.perfbuf
 
 local core = require "ebpf.core"
+local errors = require "ebpf.errors"
 local options = require "ebpf.options"
 local records = require "ebpf.records"
 
 local M = {}
 local methods = core.perfbuf.methods
+local opened = setmetatable({}, {__mode = "v"}) -- map's id -> Perfbuf
 
 records.methods(core.perfbuf, "perfbuf")
 
@@ -19,8 +21,8 @@ local DEFAULT_PAGES = 8
 -- @tparam[opt] table opts `pages`: of each CPU's buffer, a power of two (default 8); `type`, `btf`, `reuse`:
 -- as for ringbuf.open
 -- @treturn[1] Perfbuf
--- @treturn[2] nil, message, errno: EINVAL (another type of map), ENOENT (no such C type), EPERM (no CAP_PERFMON),
--- ENOMEM
+-- @treturn[2] nil, message, errno: EINVAL (another type of map), EBUSY (it is open here already: whoever opens it in
+-- another process takes it over), ENOENT (no such C type), EPERM (no CAP_PERFMON), ENOMEM
 -- @see perf_event_open(2)
 function M.open(map, opts)
   local what, operation = "perfbuf.open", "perfbuf open"
@@ -37,11 +39,18 @@ function M.open(map, opts)
     return nil, refusal[2], refusal[3]
   end
   options.open(what, "btf", opts.btf)
+  local id = map:id()
+  if opened[id] and not opened[id]:closed() then
+    return errors.fail(operation, id, "EBUSY", "it is open here already, and has one consumer")
+  end
   local codec, message, errno = records.codec(operation, map, opts)
   if errno then
     return nil, message, errno
   end
-  return core.perfbuf.open(map, codec, opts.reuse, pages)
+  local buffer
+  buffer, message, errno = core.perfbuf.open(map, codec, opts.reuse, pages)
+  opened[id] = buffer
+  return buffer, message, errno
 end
 
 --- Consume records, without waiting: as Ringbuf:consume.
