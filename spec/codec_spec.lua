@@ -234,6 +234,7 @@ w.describe("a codec", function(world)
     assert.misuse {{"value.items: a list of 0 expected, and 1 is beyond it", function()
       record:encode{size = 3, items = {{a = 1, b = 2}}}
     end}}
+    assert.same({size = 1, items = {{a = 1, b = 2}}}, record:decode(record:encode{size = 1} .. "\1\0\2\0"))
   end)
 
   it("fills the value that it read before, and the tables in it", function()

@@ -80,6 +80,18 @@ w.describe("variables of an object", function(world)
       object.data.hidden})
   end)
 
+  it("are read as copies, of structs and arrays, and written whole", function()
+    assert(object:load())
+    local stats, list = object.bss.stats, object.bss.list
+    stats.packets, list[1] = 7, 7
+    object.bss.stats.packets = 8
+    assert.same({0, 0}, {object.bss.stats.packets, object.bss.list[1]})
+    object.bss.stats, object.bss.list = stats, list
+    assert.same({7, {7, 0, 0, 0}}, {object.bss.stats.packets, object.bss.list})
+    assert.misuse {{"stats.bytes: missing", function() object.bss.stats = {packets = 1} end}}
+    assert.equal(7, object.bss.stats.packets)
+  end)
+
   it("keep 64 bits and every sign", function()
     object.bss.packets = "18446744073709551615"
     assert.equal(math.tointeger and -1 or "18446744073709551615", object.bss.packets) -- luacheck: ignore
