@@ -213,8 +213,8 @@ w.describe("the reason given", function(world)
     end},
     {"from_id", "EOPNOTSUPP", "the number of CPUs from /sys", function()
       return elsewhere([[unshare --mount sh -c 'exec "$0" "$@"']], [[
-        local id = assert(ebpf.map.create{type = "percpu_array", key_size = 4, value_size = 8, max_entries = 1}):id()
-        os.execute "mount -t tmpfs tmpfs /sys"]], "ebpf.map.from_id(id)")
+        local map = assert(ebpf.map.create{type = "percpu_array", key_size = 4, value_size = 8, max_entries = 1})
+        os.execute "mount -t tmpfs tmpfs /sys"]], "ebpf.map.from_id(map:id())")
     end},
     {"pin get", "EOPNOTSUPP", "is read from /proc", function()
       local pin = world():pin()
