@@ -66,12 +66,13 @@ local function try_codec(codec, byte, text)
   local bytes = text(byte())
   bytes = (bytes .. ("\0"):rep(size)):sub(1, size)
   local value = codec:decode(bytes)
+  local is_table = type(value) == "table"
   assert(pcall(codec.encode, codec, value), "what was read is not written")
   for _ = 1, byte() % 3 do
     value = disturb(value, byte, text)
   end
   local ok, encoded = pcall(codec.encode, codec, value)
-  if type(value) == "table" then
+  if is_table and type(value) == "table" then
     codec:decode(bytes, value) -- whatever is in there
   end
   if not ok then
