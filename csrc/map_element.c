@@ -73,20 +73,22 @@ static void push_bytes(lua_State *L, const struct ebpf_codec *codec, const char 
 static void check_bytes(lua_State *L, int index, const char *what, char *bytes, uint32_t size)
 {
     bool text = lua_type(L, index) == LUA_TSTRING;
-    uint64_t value;
+    struct ebpf_integer integer;
+    enum ebpf_read read;
 
     if (text && compat_rawlen(L, index) == size) {
         memcpy(bytes, lua_tostring(L, index), size);
         return;
     }
-    if (!ebpf_integer_size(size) || !ebpf_test_u64(L, index, &value)) {
+    read = ebpf_integer_size(size) ? ebpf_read_integer(L, index, &integer) : EBPF_NO_INTEGER;
+    if (read == EBPF_NO_INTEGER) {
         if (text)
             lua_pushfstring(L, "%s of %d bytes expected, got %d", what, (int)size, (int)compat_rawlen(L, index));
         else
             lua_pushfstring(L, "%s of %d bytes expected, got %s", what, (int)size, luaL_typename(L, index));
         luaL_argerror(L, index, lua_tostring(L, -1));
     }
-    if (!ebpf_store_integer(bytes, value, size))
+    if (read == EBPF_TOO_LARGE || !ebpf_store_integer(bytes, &integer, size))
         luaL_argerror(L, index, lua_pushfstring(L, "%s does not fit %d bytes", what, (int)size));
 }
 

@@ -70,18 +70,20 @@ void ebpf_memory_push(lua_State *L, const struct ebpf_memory *memory, const char
 
 static void check_bytes(lua_State *L, int index, const struct ebpf_memory *memory, const char *what, char *room)
 {
-    uint64_t value;
+    struct ebpf_integer integer;
+    enum ebpf_read read;
 
     if (lua_type(L, index) == LUA_TSTRING && compat_rawlen(L, index) == memory->size) {
         memcpy(room, lua_tostring(L, index), memory->size);
         return;
     }
-    if (!ebpf_integer_size(memory->size) || !ebpf_test_u64(L, index, &value))
+    read = ebpf_integer_size(memory->size) ? ebpf_read_integer(L, index, &integer) : EBPF_NO_INTEGER;
+    if (read == EBPF_NO_INTEGER)
         luaL_argerror(L, index,
                       lua_pushfstring(L, "%s: %s of %d bytes expected, got %s", what,
                                       ebpf_integer_size(memory->size) ? "integer" : "string", (int)memory->size,
                                       luaL_typename(L, index)));
-    if (!ebpf_store_integer(room, value, memory->size))
+    if (read == EBPF_TOO_LARGE || !ebpf_store_integer(room, &integer, memory->size))
         luaL_argerror(L, index, lua_pushfstring(L, "%s: does not fit %d bytes", what, (int)memory->size));
 }
 

@@ -35,7 +35,8 @@ void ebpf_push_s64(lua_State *L, int64_t value)
 #endif
 }
 
-static int parse_u64(const char *text, uint64_t *value)
+/* A NUL in the text is no end of it. */
+static int parse_u64(const char *text, size_t length, uint64_t *value)
 {
     char *end;
 
@@ -43,16 +44,20 @@ static int parse_u64(const char *text, uint64_t *value)
         return 0;
     errno = 0;
     *value = strtoull(text, &end, 10);
-    return errno == 0 && *end == '\0';
+    return errno == 0 && end == text + length;
 }
 
 int ebpf_test_u64(lua_State *L, int index, uint64_t *value)
 {
     int type = lua_type(L, index);
     lua_Number number;
+    const char *text;
+    size_t length;
 
-    if (type == LUA_TSTRING)
-        return parse_u64(lua_tostring(L, index), value);
+    if (type == LUA_TSTRING) {
+        text = lua_tolstring(L, index, &length);
+        return parse_u64(text, length, value);
+    }
     if (type != LUA_TNUMBER)
         return 0;
 #if LUA_VERSION_NUM >= 503
@@ -75,7 +80,7 @@ static enum ebpf_read read_digits(const char *text, size_t length, struct ebpf_i
 
     if (length == sign || strspn(text + sign, "0123456789") != length - sign)
         return EBPF_NO_INTEGER;
-    if (!parse_u64(text + sign, &integer->bits))
+    if (!parse_u64(text + sign, length - sign, &integer->bits))
         return EBPF_TOO_LARGE;
     integer->negative = sign && integer->bits != 0;
     if (!integer->negative)
@@ -158,27 +163,12 @@ void ebpf_push_integer(lua_State *L, const char *bytes, uint32_t size)
     ebpf_push_u64(L, ebpf_load_integer(bytes, size));
 }
 
-int ebpf_store_integer(char *bytes, uint64_t value, uint32_t size)
+int ebpf_store_integer(char *bytes, const struct ebpf_integer *integer, uint32_t size)
 {
-    unsigned bits = size * 8;
-    uint8_t one = (uint8_t)value;
-    uint16_t two = (uint16_t)value;
-    uint32_t four = (uint32_t)value;
+    bool fits = integer->negative ? (int64_t)integer->bits >= -(int64_t)ebpf_bits_mask(size * 8 - 1) - 1
+                                  : integer->bits <= ebpf_bits_mask(size * 8);
 
-    if (size < 8 && value >> bits != 0 && (int64_t)value >> (bits - 1) != -1)
-        return 0;
-    switch (size) {
-    case 1:
-        memcpy(bytes, &one, sizeof(one));
-        break;
-    case 2:
-        memcpy(bytes, &two, sizeof(two));
-        break;
-    case 4:
-        memcpy(bytes, &four, sizeof(four));
-        break;
-    default:
-        memcpy(bytes, &value, sizeof(value));
-    }
-    return 1;
+    if (fits)
+        ebpf_bits_store(bytes, integer->bits, size, false);
+    return fits;
 }

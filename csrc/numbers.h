@@ -65,7 +65,9 @@ enum ebpf_read ebpf_read_integer(lua_State *L, int index, struct ebpf_integer *i
 int ebpf_integer_size(uint32_t size);
 uint64_t ebpf_load_integer(const char *bytes, uint32_t size);
 void ebpf_push_integer(lua_State *L, const char *bytes, uint32_t size);
-int ebpf_store_integer(char *bytes, uint64_t value, uint32_t size); /* false when it fits neither signed nor unsigned */
+
+/* False when it fits neither a signed nor an unsigned one of the size. */
+int ebpf_store_integer(char *bytes, const struct ebpf_integer *integer, uint32_t size);
 
 #pragma GCC visibility pop
 

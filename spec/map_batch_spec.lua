@@ -254,7 +254,7 @@ w.describe("batches of", function(world)
     assert.misuse {
       {"bad argument #2 .*as many values as keys", function() map:batch_set({1, 2}, {1}) end},
       {"bad argument #1 .*key of 4 bytes expected, got boolean", function() map:batch_delete{1, true} end},
-      {"bad argument #2 to 'batch_set' %(value of 8 bytes expected, got number", function()
+      {"bad argument #2 to 'batch_set' %(value does not fit 8 bytes", function()
         map:batch_set({1, 2}, {1, 2 ^ 64})
       end},
       {"value of 8 bytes expected, got 1", function() map:batch_set{[1] = "x"} end},

@@ -54,6 +54,8 @@ w.describe("a map", function(world)
     local value = map:get "9007199254740993"
     assert.equal(math.tointeger and -1 or "18446744073709551615", value) -- luacheck: ignore
     assert.is_nil((map:get "9007199254740992")) -- 2^53: as doubles the two keys are one
+    assert.is_true(map:set(1, "-9223372036854775808")) -- an s64's least, as it is read of a map with that type
+    assert.equal(math.mininteger or "9223372036854775808", map:get(1)) -- luacheck: ignore
     assert.is_true(map:set(1, value)) -- what was read is accepted back
     assert.equal(value, map:get(1))
   end)
@@ -242,6 +244,10 @@ w.describe("a map", function(world)
       {"key of 2 bytes expected, got 3", function() map:get "abc" end},
       {"key of 2 bytes expected, got number", function() map:get(1.5) end},
       {"value does not fit 4 bytes", function() map:set(1, 2 ^ 32) end},
+      {"value does not fit 4 bytes", function() map:set(1, 2 ^ 64 - 2048) end}, -- as 64 bits -2048
+      {"value does not fit 4 bytes", function() map:set(1, "18446744073709551615") end},
+      {"value does not fit 4 bytes", function() map:set(1, 2 ^ 64) end},
+      {"value of 4 bytes expected, got 6", function() map:set(1, "12\0abc") end},
       {"value of 4 bytes expected, got table", function() map:set(1, {}) end},
       {"invalid option 'never'", function() map:set(1, 2, "never") end},
       {"map is closed", function() closed:get(1) end},

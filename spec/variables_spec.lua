@@ -265,6 +265,7 @@ w.describe("a mapped array", function(world)
       {"an index is an integer", function() return mapping[0.5] end},
       {"an index is an integer", function() mapping.x = 1 end},
       {"value: .*does not fit 4 bytes", function() mapping[0] = 2 ^ 32 end},
+      {"value: .*does not fit 4 bytes", function() mapping[0] = "18446744073709551615" end},
       {"value: integer of 4 bytes expected, got table", function() mapping[0] = {} end},
     }
     assert.is_nil(mapping.x)
