@@ -1,12 +1,12 @@
 -- Instructions a call, in core.so and in all: written by `make bench-callgrind RECORD=1`.
 return {
-  link_create_close = {944, 12249},
-  link_update = {200, 873},
-  link_info = {801, 4314},
-  pin_unpin = {494, 5397},
-  pin_open = {719, 11193},
-  attach_detach = {1916, 22885},
-  query = {2449, 107195},
-  map_get = {269, 1129},
-  map_set = {332, 1203},
+  link_create_close = {484, 4627},
+  link_update = {98, 608},
+  link_info = {82, 3323},
+  pin_unpin = {379, 5113},
+  pin_open = {719, 10626},
+  attach_detach = {604, 4899},
+  query = {792, 90933},
+  map_get = {81, 548},
+  map_set = {98, 705},
 }
