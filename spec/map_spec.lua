@@ -92,6 +92,24 @@ w.describe("a map", function(world)
     collectgarbage() -- no descriptor may be left
   end)
 
+  it("is collected even if it was an argument after that", function()
+    local left, count = setmetatable({}, {__mode = "k"}), 0
+    for _ = 1, 20 do
+      local map = ebpf.map.create {type = "array", key_size = 4, value_size = 8, max_entries = 1}
+      for _ = 1, 20 do
+        assert.equal(0, map:get(0))
+      end
+      assert.misuse {{"table expected, got number", function() ebpf.ringbuf.open(map, 5) end}}
+      left[map] = true
+    end
+    collectgarbage()
+    collectgarbage()
+    for _ in pairs(left) do
+      count = count + 1
+    end
+    assert.equal(0, count)
+  end)
+
   it("reads and writes whole numbers of every width up to their limits, and refuses the next one", function()
     for _, size in ipairs {1, 2, 4, 8} do
       local keys, values = create("hash", size, 1, 8), create("array", 4, size, 1)

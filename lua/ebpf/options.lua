@@ -12,7 +12,8 @@ local function sorted(known)
   return table.concat(names, ", ")
 end
 
-local words = {} -- by metatable, of our classes
+-- By metatable, of our classes. Held weakly, since a Map that is asked often has one of its own, which knows the Map.
+local words = setmetatable({}, {__mode = "k"})
 
 local function word_of(metatable)
   local name = type(metatable) == "table" and metatable.__name
