@@ -22,6 +22,7 @@ static int give(lua_State *L, int map)
 
 static int own_index(lua_State *L)
 {
+    luaL_checktype(L, 1, LUA_TTABLE); /* whoever asks a Map for its metatable can call this */
     lua_settop(L, 2);
     lua_pushvalue(L, 2);
     lua_rawget(L, lua_upvalueindex(1));

@@ -110,6 +110,19 @@ w.describe("a map", function(world)
     assert.equal(0, count)
   end)
 
+  it("has a metatable that harms nobody who calls what is in there", function()
+    local map = create("array", 4, 8, 1)
+    for _ = 1, 20 do
+      assert.equal(0, map:get(0))
+    end
+    local index = getmetatable(getmetatable(map).__index).__index
+    for _, owner in pairs {1, "text", true, {}, print} do
+      assert.has_error(function() index(owner, "raw") end)
+    end
+    assert.has_error(function() index(nil, "raw") end)
+    assert.has_error(function() index() end)
+  end)
+
   it("reads and writes whole numbers of every width up to their limits, and refuses the next one", function()
     for _, size in ipairs {1, 2, 4, 8} do
       local keys, values = create("hash", size, 1, 8), create("array", 4, size, 1)
