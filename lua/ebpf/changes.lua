@@ -135,7 +135,7 @@ local function detach_named(hook, handle, opts)
     end
     revision = revision or list.revision
   end
-  return core.mprog.detach(hook, handle, 0, 0, revision)
+  return core.mprog.detach(hook, handle, 0, 0, revision or current) -- in mode multi still, where that can be said
 end
 
 function M.detach_from(hook, handle, opts)
