@@ -313,7 +313,10 @@ w.describe("a ring buffer", function(world)
       {"bad argument #1 to 'consume'", function() rb:consume(-1) end},
       {"integer expected", function() rb:consume "all" end},
       {"function expected", function() rb:consume(1, {}) end},
-      {"number expected", function() rb:poll "long" end},
+      {"spec/ringbuf_spec.lua:%d+: bad argument '1' to 'ringbuf:poll' %(number", function() rb:poll "long" end},
+      {"spec/ringbuf_spec.lua:%d+: bad argument 'self' to 'ringbuf:poll'", function() rb.poll(map, 0) end},
+      {"spec/ringbuf_spec.lua:%d+: bad argument '2' to 'ringbuf:poll'", function() rb:poll(0, "all") end},
+      {"spec/ringbuf_spec.lua:%d+: bad argument '3' to 'ringbuf:poll'", function() rb:poll(0, 1, {}) end},
       {"milliseconds from 0", function() rb:poll(-1) end},
       {"milliseconds from 0", function() rb:events(0 / 0) end},
     }
@@ -321,7 +324,7 @@ w.describe("a ring buffer", function(world)
     for _, method in ipairs {
       "consume", "poll", "events", "pollfd", "events_mask", "timeout", "counts", "size", "available",
     } do
-      assert.misuse {{"ringbuf is closed", function() rb[method](rb) end}}
+      assert.misuse {{"spec/ringbuf_spec.lua:%d+: ringbuf is closed", function() rb[method](rb) end}}
     end
   end)
 end)

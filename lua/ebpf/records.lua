@@ -93,7 +93,9 @@ function M.open(opened, ring, word, map, opts, role)
 end
 
 local function check_timeout(what, timeout)
-  options.expect(what, 1, timeout, "number")
+  if type(timeout) ~= "number" then
+    error(("bad argument '1' to '%s' (number expected, got %s)"):format(what, options.class(timeout)), 3)
+  end
   if timeout < 0 or timeout ~= timeout then
     error(("bad argument '1' to '%s' (milliseconds from 0 expected, got %s)"):format(what, tostring(timeout)), 3)
   end
@@ -105,6 +107,7 @@ end
 function M.methods(module, class)
   local methods = module.methods
   local step, wait, consume, reuses = module.step, module.wait, methods.consume, module.reuses
+  local poll = class .. ":poll"
 
   -- A signal ends a nap in C, so that what Lua has set to run at signals runs.
   local function wait_out(self, timeout)
@@ -116,10 +119,17 @@ function M.methods(module, class)
   end
 
   function methods:poll(timeout, max, fn)
+    options.expect(poll, "self", self, class)
     if timeout == nil then
       timeout = math.huge
     end
-    check_timeout(class .. ":poll", timeout)
+    check_timeout(poll, timeout)
+    if max ~= nil then
+      options.expect(poll, 2, max, "number")
+    end
+    if fn ~= nil then
+      options.expect(poll, 3, fn, "function")
+    end
     if fn == nil and reuses(self) then
       error(("bad argument '3' to '%s:poll' (a function is expected: with reuse there is one table for all records)")
         :format(class), 2)
