@@ -7,7 +7,7 @@
 # make test-host           the specs on this kernel (root)   LUA=, SPEC=
 # make soak                1,000,000 random steps a hook     KERNEL= (else this kernel, root), LUA=, SEED=, STEPS=
 # make valgrind            the same under valgrind           SPEC=
-# make bench               against C on libbpf (root)        KERNEL=6.12 ROW=link_update ROUNDS=15 COUNT=1000000
+# make bench               against C on libbpf (root)        KERNEL=6.12 ROW=link_update ROUNDS=30 COUNT=1000000
 # make bench-profile       where its time goes, by perf (root) ROW=link_update
 # make bench-callgrind     instructions a call (root)        RECORD=1 ROW=link_update
 # make fuzz                codecs and options, 10 minutes    FUZZ_SECONDS=

@@ -69,7 +69,7 @@ static inline void *ebpf_handle_at(lua_State *L, int index, const struct ebpf_cl
 }
 
 /* Raises: what is at index is no open handle of this class. */
-void *ebpf_handle_refuse(lua_State *L, int index, const struct ebpf_class *class);
+void *ebpf_handle_refuse(lua_State *L, int index, const struct ebpf_class *class) __attribute__((cold));
 
 /* The handle at index, of this class, open or not / open; else an error that names the argument. */
 void *ebpf_handle_any(lua_State *L, int index, const struct ebpf_class *class);
