@@ -13,7 +13,7 @@ local snapshot = require "ebpf.snapshot"
 local M = {}
 local flag = core.abi.constants
 local errno_of = errors.errno
-local TRIES = 16
+local TRIES = 1000 -- strangers who do nothing but change the hook come in between at every other one
 
 -- Looks and changes in one attempt, which the kernel refuses with ESTALE if somebody came in between: then again,
 -- unless the caller meant one revision.
@@ -139,15 +139,11 @@ local function detach_named(hook, handle, opts)
 end
 
 function M.detach_from(hook, handle, opts)
-  local done, message, number
-  for _ = 1, TRIES do
-    done, message, number = detach_named(hook, handle, opts)
-    if done then
-      return true
-    end
-    if number ~= errno_of.ESTALE or opts.revision then
-      break
-    end
+  local done, message, number = settle(hook, "detach", opts, function()
+    return detach_named(hook, handle, opts)
+  end)
+  if done or number == errno_of.ESTALE and not opts.revision then
+    return done, message, number
   end
   return diagnose.failure({operation = "detach", hook = hook, replaced_id = named.id(handle), revision = opts.revision},
     message, number)
