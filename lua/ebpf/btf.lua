@@ -106,8 +106,8 @@ end
 --- The value that these bytes are.
 -- @function Codec:decode
 -- @string bytes of the type's size; what is more, a flexible array at the end has
--- @tparam[opt] table into what was decoded before, to be filled anew together with the tables in it, each of which is in
--- one place; fields of other names stay
+-- @tparam[opt] table into what was decoded before, to be filled anew together with the tables in it, each of which is
+-- in one place; fields of other names stay
 -- @return the value; `into` if it is given
 
 --- The bytes of a value. Raises if it is none of the type, naming the path: "value.stats[3].bytes: …".
